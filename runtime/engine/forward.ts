@@ -1,0 +1,34 @@
+/**
+ * The step port, between the engine's loop (who runs when, which blocks) and a model on a backend (the mathematics).
+ * @module
+ */
+import type { KvPool } from '../kv/pool.ts'
+import type { DecoderConfig } from './load/source.ts'
+
+/** A run of consecutive tokens of one sequence. Their K and V are written to the pool; earlier positions are read from it. */
+export interface Chunk {
+  tokens: ArrayLike<number>
+  /** Position of `tokens[0]`. */
+  start: number
+  /** Pool blocks of the sequence in order; covers positions 0 .. start + tokens.length - 1. */
+  table: ArrayLike<number>
+  /** Which rows' logits are wanted. */
+  logits: 'none' | 'last' | 'all'
+}
+
+export interface Forward {
+  readonly config: DecoderConfig
+  readonly backend: string
+  /** Backend, dtype and kernel version: this model's part of the numerics id. */
+  readonly numerics: string
+  /**
+   * True: a row's bits depend on its own sequence alone, so chunks of several sequences, and prefill with decode, may
+   * share a step. False: the loop gives every prefill chunk a step of its own.
+   */
+  readonly batchInvariant: boolean
+  /** One step over all chunks. Answers one [rows * vocab] array a chunk (rows: 0, 1 or tokens.length). */
+  run(chunks: readonly Chunk[], pool: KvPool): Promise<Float32Array[]>
+  /** Bytes the backend holds now, and live tensors (tests watch both). */
+  memory(): { bytes: number; tensors: number }
+  dispose(): void
+}

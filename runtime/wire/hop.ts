@@ -25,10 +25,17 @@ export interface Hop {
   /** Wall clock, ms. */
   deadline: number
   created: number
+  /** Armed with this hop, so that whoever publishes it again arms them too. */
+  timers?: { name: string; atMs: number; event: PhaseEvent }[]
   /** `timer` hops only: what happens, and at which epoch (undefined = whatever the epoch). */
   event?: PhaseEvent
   forEpoch?: number
 }
+
+/** Phase of a state that only waits (for a timer): its hop is kept in the record and not queued. */
+export const WAIT = 'wait'
+/** Phase of a timer's hop. */
+export const TIMER = 'timer'
 
 /** The value of `volley_requests/<id>`. `done`, `failed` and `cancelled` are terminal. */
 export interface RequestRecord {
@@ -41,6 +48,10 @@ export interface RequestRecord {
   delivery: number
   /** `instance.incarnation`, empty = nobody. */
   holder: string
+  /** Claims of this epoch so far: many of them with no result = poison. */
+  claims: number
+  /** Unique to this write, so that a writer who lost the answer knows its own hand. */
+  stamp: string
   gateway: string
   model: string
   created: number
@@ -57,7 +68,7 @@ export const isTerminal = (record: RequestRecord): boolean =>
 
 /** Deterministic message id of a hop: a repeat is stored once. */
 export const hopId = (hop: Hop): string =>
-  hop.phase === 'timer' ? `${hop.id}:${hop.event?.type}:${hop.forEpoch ?? 'any'}` : `${hop.id}:${hop.epoch}`
+  hop.phase === TIMER ? `${hop.id}:${hop.event?.type}:${hop.forEpoch ?? 'any'}` : `${hop.id}:${hop.epoch}`
 
 /** Encodes a hop. Error: `internal` when it is larger than a hop may be. */
 export function encodeHop(hop: Hop): string {

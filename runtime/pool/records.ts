@@ -49,7 +49,7 @@ export class Records {
       } catch (error) {
         if (!isVolleyError(error, 'bus_conflict') && !isVolleyError(error, 'bus_timeout')) throw error
         const found = await this.read(id, signal)
-        if (found && isMine(found.record, record)) return found.revision
+        if (found?.record.stamp === record.stamp) return found.revision
         if ((found?.revision ?? 0) === expect) throw error
         return undefined
       }
@@ -68,10 +68,4 @@ export class Records {
       }
     }
   }
-}
-
-/** Whether a stored record is the one I tried to write: claims are told apart by attempt and holder, steps by epoch and state. */
-function isMine(found: RequestRecord, wanted: RequestRecord): boolean {
-  return found.epoch === wanted.epoch && found.attempt === wanted.attempt && found.holder === wanted.holder &&
-    found.state === wanted.state && found.seq === wanted.seq && found.stamp === wanted.stamp
 }

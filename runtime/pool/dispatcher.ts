@@ -10,12 +10,8 @@ import { type Clock, sleep } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
 import type { Decision, PlaceRequest, Policy } from '../policy/policy.ts'
 import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
-import type { SlotClass } from './actor.ts'
+import { slotsOf } from './slots.ts'
 import type { Cluster } from './view.ts'
-
-/** Phase -> slots; phases of a user's own take `other`. */
-export const slotsOf = (phase: string): SlotClass =>
-  phase === 'prefill' ? 'prefill' : phase === 'transfer' || phase === 'decode' ? 'decode' : 'other'
 
 const HAND_OVER_TIMEOUT_MS = 1_000
 const PULL_EXPIRES_MS = 2_000

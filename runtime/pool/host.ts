@@ -13,7 +13,7 @@ import type { Json } from '../json.ts'
 import { step } from '../machine/step.ts'
 import type { PhaseEvent, Step } from '../machine/types.ts'
 import { type HandOver, type HandOverReply, isTerminal, type RequestRecord, TIMER } from '../wire/hop.ts'
-import type { Actor, ActorContext, Services } from './actor.ts'
+import type { Actor, ActorContext, Services, SlotClass } from './actor.ts'
 import { endReader } from './ending.ts'
 import { every } from './holds.ts'
 import { publishHop, recordAfter } from './hops.ts'
@@ -35,6 +35,8 @@ export interface HostOptions {
   model: string
   actors: readonly Actor[]
   services: Services
+  /** Whether a slot of this kind is free here. */
+  hasSlot: (slots: SlotClass) => boolean
   /** Frees a reference that a step released, here or at its owner. */
   release: (ref: Json, attempt: number) => void
   /** Something changed that a scheduler would like to know. */
@@ -104,7 +106,7 @@ export class InstanceHost {
     if (looked === 'mine') return { status: 'accepted' }
     if (looked !== 'claimable') return { status: looked }
     if (this.draining) return { status: 'refused', reason: 'draining' }
-    if (!actor.accepts(handOver, this.options.services)) return { status: 'refused', reason: 'full' }
+    if (!this.options.hasSlot(actor.slots) || !actor.accepts(handOver, this.options.services)) return { status: 'refused', reason: 'full' }
     const claimed = await this.claim(handOver, found!)
     if (!claimed) return { status: await this.settle(handOver) }
     this.accepted++

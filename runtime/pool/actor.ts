@@ -1,0 +1,87 @@
+/**
+ * `defineActor()`: the code of one phase. An actor keeps nothing between calls; what it learns goes back as one event.
+ * @module
+ */
+import { VolleyError } from '../errors.ts'
+import { isToken } from '../ids.ts'
+import type { Clock } from '../clock.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { TextModel } from '../engine/text.ts'
+import type { JsonObject } from '../json.ts'
+import type { PhaseEvent } from '../machine/types.ts'
+import type { HandOver } from '../wire/hop.ts'
+import type { Holds } from './holds.ts'
+import type { Inputs } from './inputs.ts'
+import type { Mover } from './mover.ts'
+import type { Reader } from './reader.ts'
+
+/** Which of an instance's slots a phase takes. */
+export type SlotClass = 'prefill' | 'decode' | 'other'
+
+/** What an instance offers its actors. */
+export interface Services {
+  engine: Engine
+  text: TextModel
+  holds: Holds
+  inputs: Inputs
+  transfer: Mover
+  /** A fresh watch over one choice's text: told its tokens in order, it answers true when a stop string is complete. */
+  stopWatch: (stop: string[]) => (token: number) => boolean
+}
+
+export interface ActorContext<Context extends JsonObject = JsonObject> {
+  readonly id: string
+  readonly epoch: number
+  /** Names this try: a newer one fences it. */
+  readonly attempt: number
+  readonly state: string
+  /** The pipeline's context, as the last hop left it. */
+  readonly context: Context
+  /** Wall clock, ms. */
+  readonly deadline: number
+  /** Prefill only: the policy wants the decode on this very instance. */
+  readonly decodeHere: boolean
+  readonly instance: { id: string; incarnation: string }
+  /** Fires when the work has become pointless: cancelled, fenced, shutting down. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  /** The open response of this request. */
+  readonly reader: Reader
+  readonly services: Services
+}
+
+export interface Actor {
+  /** The phase it carries out. */
+  readonly name: string
+  readonly slots: SlotClass
+  /** Whether this instance has room for the hop now; asked at hand-over, must be quick. */
+  accepts(handOver: HandOver, services: Services): boolean
+  /**
+   * Does the work and says what came of it. Throwing makes it FAIL with the error's code; a thrown `cancelled` after the
+   * signal has fired is not a failure.
+   */
+  run(context: ActorContext): Promise<PhaseEvent>
+}
+
+export interface ActorConfig<Context extends JsonObject> {
+  name: string
+  /** @default {'other'} */
+  slots?: SlotClass
+  /** @default {always} */
+  accepts?: (context: Context, handOver: HandOver, services: Services) => boolean
+  run: (context: ActorContext<Context>) => Promise<PhaseEvent>
+}
+
+/** Defines the code of a phase. Error: `pipeline_invalid` for a name that cannot be part of a subject. */
+export function defineActor<Context extends JsonObject = JsonObject>(config: ActorConfig<Context>): Actor {
+  const { name, slots = 'other', accepts = () => true, run } = config
+  if (!isToken(name)) {
+    throw new VolleyError('pipeline_invalid', `Cannot define actor "${name}": its name must be letters, digits, - or _`)
+  }
+  return {
+    name,
+    slots,
+    accepts: (handOver, services) => accepts(handOver.hop.stored.context as Context, handOver, services),
+    run: (context) => run(context as ActorContext<Context>),
+  }
+}

@@ -15,7 +15,9 @@ export interface ByteModelOptions {
   hasTokenizer?: boolean
 }
 
-export function byteModel({ name = 'bytes', contextLength = 2048, hasTokenizer = true }: ByteModelOptions = {}): TextModel {
+export function byteModel(
+  { name = 'bytes', contextLength = 2048, hasTokenizer = true }: ByteModelOptions = {},
+): TextModel {
   const needTokenizer = () => {
     if (!hasTokenizer) throw new VolleyError('tokenizer_missing', `Model "${name}" came without a tokenizer`)
   }
@@ -40,7 +42,7 @@ export function byteModel({ name = 'bytes', contextLength = 2048, hasTokenizer =
     chat(messages: ChatMessage[]) {
       needTokenizer()
       const lines = messages.map(({ role, content }) =>
-        encode(`${role}: ${typeof content === 'string' ? content : content.map((part) => part.text).join('')}\n`),
+        encode(`${role}: ${typeof content === 'string' ? content : content.map((part) => part.text).join('')}\n`)
       )
       return [BEGIN, ...lines.flat()]
     },

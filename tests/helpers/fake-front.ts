@@ -57,7 +57,14 @@ export class FakeFront implements Front {
     signal.throwIfAborted()
     this.submissions.push(submission)
     const id = newId('req')
-    const record: RequestDetails = { id, state: 'decode', model: submission.model, createdMs: Date.now(), context: {}, history: [] }
+    const record: RequestDetails = {
+      id,
+      state: 'decode',
+      model: submission.model,
+      createdMs: Date.now(),
+      context: {},
+      history: [],
+    }
     const enter = (state: string) => {
       record.state = state
       record.history.push({ state, atMs: Date.now() })
@@ -75,7 +82,12 @@ export class FakeFront implements Front {
   }
 
   async requests() {
-    return [...this.details.values()].reverse().map(({ id, state, model, createdMs }) => ({ id, state, model, createdMs }))
+    return [...this.details.values()].reverse().map(({ id, state, model, createdMs }) => ({
+      id,
+      state,
+      model,
+      createdMs,
+    }))
   }
 
   async request(id: string) {
@@ -88,14 +100,19 @@ export class FakeFront implements Front {
 
   private async *run(script: Script, submission: Submission, enter: (state: string) => void, signal: AbortSignal) {
     const { says = ['Hello, world!'], perStep = 1, stepMs = 0, failAfter, hangAfter = Infinity } = script
-    const choices = Array.from({ length: submission.n }, (_, i) => tokensOf(says[Math.min(i, says.length - 1)]!, submission, i))
+    const choices = Array.from(
+      { length: submission.n },
+      (_, i) => tokensOf(says[Math.min(i, says.length - 1)]!, submission, i),
+    )
     const cancelled = () => new VolleyError('cancelled', 'The request was cancelled')
     for (let step = 0; choices.some(({ length }) => length > step * perStep); step++) {
       if (step === failAfter?.steps) {
         enter('failed')
         throw failAfter.error
       }
-      if (step >= hangAfter) await new Promise((_, reject) => signal.addEventListener('abort', () => reject(cancelled())))
+      if (step >= hangAfter) {
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(cancelled())))
+      }
       if (stepMs > 0) await pause(stepMs, undefined, { signal }).catch(() => undefined)
       if (signal.aborted) throw cancelled()
       yield choices.flatMap((tokens) => tokens.slice(step * perStep, (step + 1) * perStep))
@@ -108,12 +125,15 @@ export class FakeFront implements Front {
 function tokensOf(said: string | number[], { sampling, stop }: Submission, choice: number): TokenOut[] {
   const ids = typeof said === 'string' ? [...Buffer.from(said), END] : said
   const tokens: TokenOut[] = []
-  for (let index = 0; ; index++) {
+  for (let index = 0;; index++) {
     // A script that is too short for `ignore_eos` begins again.
     const token = ids[index % ids.length]!
     const stopped = !sampling.ignoreEos && sampling.stopTokens.includes(token)
     const finish = stopped ? 'stop' : index + 1 === sampling.maxTokens ? 'length' : undefined
-    const top = Array.from({ length: sampling.topLogprobs ?? 0 }, (_, i): [number, number] => [(token + i) % 258, -0.5 - i])
+    const top = Array.from(
+      { length: sampling.topLogprobs ?? 0 },
+      (_, i): [number, number] => [(token + i) % 258, -0.5 - i],
+    )
     const logprobs = sampling.topLogprobs === undefined ? {} : { logprob: -0.5, top }
     tokens.push({ choice, index, token, ...logprobs, ...(finish ? { finish } : {}) })
     if (finish) return tokens

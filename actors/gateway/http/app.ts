@@ -40,13 +40,19 @@ export function createApp({ front, apiKeys = [], limits: given = {}, clock = rea
   app.onError((error) => {
     const requestId = newId('err')
     onError(error, requestId)
-    return errorResponse(error, { 'x-request-id': requestId, ...(error instanceof MethodError ? { allow: error.allow } : {}) })
+    return errorResponse(error, {
+      'x-request-id': requestId,
+      ...(error instanceof MethodError ? { allow: error.allow } : {}),
+    })
   })
   app.use(async function observe(c, next) {
     const startMs = clock.monotonic()
     await next()
     metrics.answered(c.res.status)
-    log?.debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms: clock.monotonic() - startMs }, 'answered')
+    log?.debug(
+      { method: c.req.method, path: c.req.path, status: c.res.status, ms: clock.monotonic() - startMs },
+      'answered',
+    )
   })
   app.use(requireKey(apiKeys, OPEN_PATHS))
   for (const { method, path, handle } of routes) app.on(method, path, handle)

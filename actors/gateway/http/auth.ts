@@ -18,8 +18,12 @@ export function requireKey(keys: readonly string[], openPaths: ReadonlySet<strin
     // All keys are compared, so that the time says nothing about which one came close.
     const matches = digests.filter((known) => timingSafeEqual(known, givenDigest)).length
     if (given !== undefined && matches > 0) return next()
-    throw new VolleyError('invalid_api_key', given === undefined ? 'No API key was given' : 'The API key is not valid', {
-      remedy: 'send the header "Authorization: Bearer KEY" with a key the server was started with',
-    })
+    throw new VolleyError(
+      'invalid_api_key',
+      given === undefined ? 'No API key was given' : 'The API key is not valid',
+      {
+        remedy: 'send the header "Authorization: Bearer KEY" with a key the server was started with',
+      },
+    )
   }
 }

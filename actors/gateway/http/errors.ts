@@ -2,7 +2,7 @@
  * Errors as OpenAI's clients expect them: `{"error":{message,type,code,param}}` with the status of the code's table.
  * @module
  */
-import { type VolleyError, toVolleyError } from '../../../runtime/errors.ts'
+import { toVolleyError, type VolleyError } from '../../../runtime/errors.ts'
 
 /** Seconds after which a full or starting system is worth another try. */
 const RETRY_AFTER_S = 1

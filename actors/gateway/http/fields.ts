@@ -7,7 +7,13 @@ import { VolleyError } from '../../../runtime/errors.ts'
 
 /** They change nothing about an answer: accepted in silence. */
 const HARMLESS = new Set([
-  'user', 'metadata', 'store', 'service_tier', 'parallel_tool_calls', 'prompt_cache_key', 'prompt_cache_retention',
+  'user',
+  'metadata',
+  'store',
+  'service_tier',
+  'parallel_tool_calls',
+  'prompt_cache_key',
+  'prompt_cache_retention',
   'safety_identifier',
 ])
 

@@ -60,7 +60,11 @@ export async function generate(job: Job, signal: AbortSignal, options: GenerateO
     ...(job.ignored.length > 0 ? { 'x-volley-ignored': ignoredHeader(job.ignored) } : {}),
   }
   if (!job.stream) return answer.whole(headers)
-  const bytes = sseStream(answer.pieces(), { clock, heartbeatMs: options.limits.heartbeatMs, onGone: () => answer.gone() })
+  const bytes = sseStream(answer.pieces(), {
+    clock,
+    heartbeatMs: options.limits.heartbeatMs,
+    onGone: () => answer.gone(),
+  })
   return new Response(bytes, { headers: { ...sseHeaders, ...headers } })
 }
 
@@ -74,7 +78,14 @@ class Answer {
   readonly #head: { id: string; created: number; model: string }
   #generated = 0
 
-  constructor(job: Job, open: OpenRequest, reply: Reply, measure: Measure, signal: AbortSignal, options: GenerateOptions) {
+  constructor(
+    job: Job,
+    open: OpenRequest,
+    reply: Reply,
+    measure: Measure,
+    signal: AbortSignal,
+    options: GenerateOptions,
+  ) {
     const { submission, model } = job
     this.#job = job
     this.#open = open
@@ -112,7 +123,14 @@ class Answer {
     }
     this.#measure.end(choices[0]!.finish!)
     const { id, created, model } = this.#head
-    const body = { id, object: this.#shape.wholeObject, created, model, ...this.#shape.whole(choices), usage: this.#usage() }
+    const body = {
+      id,
+      object: this.#shape.wholeObject,
+      created,
+      model,
+      ...this.#shape.whole(choices),
+      usage: this.#usage(),
+    }
     return new Response(JSON.stringify(body), { headers: { 'content-type': 'application/json', ...headers } })
   }
 

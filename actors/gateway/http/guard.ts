@@ -25,7 +25,10 @@ export async function* guarded(
     reject(failure)
   }
   const onAbort = () => fail(new VolleyError('cancelled', 'The client went away'))
-  const stopTimer = clock.setTimer(timeoutMs, () => fail(new VolleyError('deadline', `The request lasted longer than ${timeoutMs} ms`)))
+  const stopTimer = clock.setTimer(
+    timeoutMs,
+    () => fail(new VolleyError('deadline', `The request lasted longer than ${timeoutMs} ms`)),
+  )
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   let ended = false

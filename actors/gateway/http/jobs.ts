@@ -12,7 +12,7 @@ import type { HttpLimits } from './limits.ts'
 import { chatLength, toChatMessages } from './messages.ts'
 import { checkTokenId, toSampling } from './sampling.ts'
 import { chatSchema, completionSchema, type Prompt, type SamplingBody } from './schemas.ts'
-import type { Shape, Reply } from './shape.ts'
+import type { Reply, Shape } from './shape.ts'
 import { validate } from './validate.ts'
 
 /** The served model of this name. Error: `model_not_found`. */
@@ -60,7 +60,9 @@ export function completionJob(front: Front, limits: HttpLimits): (raw: Record<st
     const { body, ignored } = validate(schema, raw)
     const model = modelOf(front, body.model).text
     if (body.best_of !== undefined && body.best_of !== (body.n ?? 1)) {
-      throw new VolleyError('unsupported_parameter', '"best_of" is supported only where it equals "n"', { param: 'best_of' })
+      throw new VolleyError('unsupported_parameter', '"best_of" is supported only where it equals "n"', {
+        param: 'best_of',
+      })
     }
     return jobOf(body, limits, {
       model,
@@ -99,7 +101,16 @@ function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job 
   const sampling = toSampling(body, model, { promptTokens: prompt.length, maxTokens, topLogprobs })
   return {
     model,
-    submission: { model: model.name, pipeline, lane, prompt, n, sampling, stop: stops, timeoutMs: limits.requestTimeoutMs },
+    submission: {
+      model: model.name,
+      pipeline,
+      lane,
+      prompt,
+      n,
+      sampling,
+      stop: stops,
+      timeoutMs: limits.requestTimeoutMs,
+    },
     shape,
     stream,
     includeUsage: body.stream_options?.include_usage ?? false,
@@ -128,5 +139,7 @@ function promptIds(prompt: Prompt, model: TextModel, limits: HttpLimits): number
 
 function checkLength(chars: number, { promptChars }: HttpLimits, param: string): void {
   if (chars <= promptChars) return
-  throw new VolleyError('invalid_request', `"${param}" is ${chars} characters long; at most ${promptChars} are taken`, { param })
+  throw new VolleyError('invalid_request', `"${param}" is ${chars} characters long; at most ${promptChars} are taken`, {
+    param,
+  })
 }

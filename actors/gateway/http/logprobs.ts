@@ -41,7 +41,7 @@ export function completionLogprobs(model: TextModel, tokens: readonly TokenOut[]
     token_logprobs: tokens.map(({ logprob = 0 }) => logprob),
     // The drawn token is always among the alternatives, as OpenAI documents.
     top_logprobs: tokens.map(({ token, logprob = 0, top = [] }) =>
-      Object.fromEntries([...top, [token, logprob] as const].map(([id, value]) => [tokenText(model, id).token, value])),
+      Object.fromEntries([...top, [token, logprob] as const].map(([id, value]) => [tokenText(model, id).token, value]))
     ),
     text_offset: texts.map((text) => {
       at += text.length

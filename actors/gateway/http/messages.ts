@@ -23,13 +23,17 @@ export function toChatMessages(messages: ChatBody['messages']): ChatMessage[] {
 
 /** Characters of text in the messages. */
 export const chatLength = (messages: readonly ChatMessage[]): number =>
-  messages.reduce((sum, { content }) => sum + (typeof content === 'string' ? content : content.map((p) => p.text).join('')).length, 0)
+  messages.reduce(
+    (sum, { content }) => sum + (typeof content === 'string' ? content : content.map((p) => p.text).join('')).length,
+    0,
+  )
 
 function contentOf(message: BodyMessage, param: string): ChatMessage['content'] {
   const { role, content } = message
   if (typeof content === 'string') return content
   if (content === null || content === undefined) {
-    const mayBeEmpty = role === 'assistant' && ['tool_calls', 'function_call', 'refusal'].some((key) => message[key] != null)
+    const mayBeEmpty = role === 'assistant' &&
+      ['tool_calls', 'function_call', 'refusal'].some((key) => message[key] != null)
     if (mayBeEmpty) return ''
     throw new VolleyError('invalid_request', `"${param}" is missing`, { param })
   }
@@ -42,6 +46,8 @@ function contentOf(message: BodyMessage, param: string): ChatMessage['content'] 
         remedy: 'send text parts only',
       })
     }
-    throw new VolleyError('invalid_request', `"${place}": expected a part of type "text" with a "text"`, { param: place })
+    throw new VolleyError('invalid_request', `"${place}": expected a part of type "text" with a "text"`, {
+      param: place,
+    })
   })
 }

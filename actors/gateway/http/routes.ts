@@ -26,10 +26,30 @@ export function routeTable(options: GenerateOptions): Route[] {
     generate(toJob(await readJsonObject(c.req.raw, options)), c.req.raw.signal, options)
   const document = () => openApi(routes, limits)
   const routes: Route[] = [
-    { method: 'POST', path: '/v1/chat/completions', summary: 'Answer a conversation', handle: generating(chatJob(front, limits)) },
-    { method: 'POST', path: '/v1/completions', summary: 'Continue a text', handle: generating(completionJob(front, limits)) },
-    { method: 'GET', path: '/v1/models', summary: 'Models served', handle: (c) => c.json({ object: 'list', data: front.models().map(modelCard) }) },
-    { method: 'GET', path: '/v1/models/:id{.+}', summary: 'One model', handle: (c) => c.json(modelCard(modelOf(front, c.req.param('id')!))) },
+    {
+      method: 'POST',
+      path: '/v1/chat/completions',
+      summary: 'Answer a conversation',
+      handle: generating(chatJob(front, limits)),
+    },
+    {
+      method: 'POST',
+      path: '/v1/completions',
+      summary: 'Continue a text',
+      handle: generating(completionJob(front, limits)),
+    },
+    {
+      method: 'GET',
+      path: '/v1/models',
+      summary: 'Models served',
+      handle: (c) => c.json({ object: 'list', data: front.models().map(modelCard) }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/models/:id{.+}',
+      summary: 'One model',
+      handle: (c) => c.json(modelCard(modelOf(front, c.req.param('id')!))),
+    },
     ...requestRoutes(front),
     { method: 'GET', path: '/health', summary: 'Whether the process lives', handle: (c) => c.json({ status: 'ok' }) },
     { method: 'GET', path: '/ready', summary: 'Whether requests can be answered', handle: (c) => ready(c, front) },
@@ -70,7 +90,9 @@ function requestRoutes(front: Front): Route[] {
       path: '/v1/requests/:id',
       summary: 'Cancel a request',
       handle: async (c) => {
-        if (await front.cancel(idOf(c), c.req.raw.signal)) return c.json({ id: idOf(c), object: 'request', cancelled: true })
+        if (await front.cancel(idOf(c), c.req.raw.signal)) {
+          return c.json({ id: idOf(c), object: 'request', cancelled: true })
+        }
         throw none(idOf(c))
       },
     },

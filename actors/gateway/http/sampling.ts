@@ -32,7 +32,9 @@ export function toSampling(body: SamplingBody, model: TextModel, wanted: Wanted)
     presencePenalty: body.presence_penalty ?? 0,
     frequencyPenalty: body.frequency_penalty ?? 0,
     repetitionPenalty: body.repetition_penalty ?? 1,
-    logitBias: Object.entries(body.logit_bias ?? {}).map(([id, bias]) => [checkTokenId(Number(id), model, 'logit_bias'), bias]),
+    logitBias: Object.entries(body.logit_bias ?? {}).map((
+      [id, bias],
+    ) => [checkTokenId(Number(id), model, 'logit_bias'), bias]),
     ...(wanted.topLogprobs === undefined ? {} : { topLogprobs: wanted.topLogprobs }),
     stopTokens,
     // The engine's flag is about every stop token; the caller's own stay in force.
@@ -43,11 +45,17 @@ export function toSampling(body: SamplingBody, model: TextModel, wanted: Wanted)
 function maxTokensOf({ name, contextLength }: TextModel, { promptTokens, maxTokens }: Wanted): number {
   const left = contextLength - promptTokens
   if (left < 1 || (maxTokens ?? 0) > left) {
-    const asked = maxTokens === undefined ? `${promptTokens} tokens of prompt` : `${promptTokens + maxTokens} tokens (${promptTokens} of prompt, ${maxTokens} to generate)`
-    throw new VolleyError('context_length_exceeded', `Model "${name}" has a context of ${contextLength} tokens, but the request needs ${asked}`, {
-      param: left < 1 ? 'prompt' : 'max_tokens',
-      remedy: 'shorten the prompt or lower max_tokens',
-    })
+    const asked = maxTokens === undefined
+      ? `${promptTokens} tokens of prompt`
+      : `${promptTokens + maxTokens} tokens (${promptTokens} of prompt, ${maxTokens} to generate)`
+    throw new VolleyError(
+      'context_length_exceeded',
+      `Model "${name}" has a context of ${contextLength} tokens, but the request needs ${asked}`,
+      {
+        param: left < 1 ? 'prompt' : 'max_tokens',
+        remedy: 'shorten the prompt or lower max_tokens',
+      },
+    )
   }
   return maxTokens ?? left
 }
@@ -55,5 +63,9 @@ function maxTokensOf({ name, contextLength }: TextModel, { promptTokens, maxToke
 /** The id itself. Error: `invalid_request` when the vocabulary has no such token. */
 export function checkTokenId(id: number, { name, vocabSize }: TextModel, param: string): number {
   if (id < vocabSize) return id
-  throw new VolleyError('invalid_request', `"${param}": token ${id} is not in the vocabulary of "${name}" (${vocabSize} tokens)`, { param })
+  throw new VolleyError(
+    'invalid_request',
+    `"${param}": token ${id} is not in the vocabulary of "${name}" (${vocabSize} tokens)`,
+    { param },
+  )
 }

@@ -37,4 +37,5 @@ export const tokenIds = (reply: Reply, delta: Delta): { token_ids?: number[] } =
   reply.returnTokenIds ? { token_ids: delta.tokens.map(({ token }) => token) } : {}
 
 /** Whether a step's piece must be sent: text, or the tokens themselves. */
-export const hasNews = (reply: Reply, delta: Delta): boolean => delta.text !== '' || reply.logprobs || reply.returnTokenIds
+export const hasNews = (reply: Reply, delta: Delta): boolean =>
+  delta.text !== '' || reply.logprobs || reply.returnTokenIds

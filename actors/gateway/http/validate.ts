@@ -18,7 +18,9 @@ export function validate<T extends z.ZodObject>(
     const issue = result.error.issues[0]!
     const param = pathName(issue.path)
     const missing = issue.path.length === 1 && !Object.hasOwn(body, issue.path[0]!)
-    throw new VolleyError('invalid_request', missing ? `"${param}" is missing` : `"${param}": ${issue.message}`, { param })
+    throw new VolleyError('invalid_request', missing ? `"${param}" is missing` : `"${param}": ${issue.message}`, {
+      param,
+    })
   }
   return { body: result.data, ignored }
 }

@@ -68,7 +68,9 @@ describe('POST /v1/chat/completions', () => {
     const { choices } = await ask({ logprobs: true, top_logprobs: 2, max_tokens: 2 })
     expect(choices[0].logprobs.content).toEqual([
       {
-        token: 'H', logprob: -0.5, bytes: [72],
+        token: 'H',
+        logprob: -0.5,
+        bytes: [72],
         top_logprobs: [{ token: 'H', logprob: -0.5, bytes: [72] }, { token: 'I', logprob: -1.5, bytes: [73] }],
       },
       expect.objectContaining({ token: 'e' }),
@@ -82,23 +84,49 @@ describe('POST /v1/chat/completions', () => {
   })
 
   it('names unknown fields and takes harmless ones in silence', async () => {
-    const response = await post(app, PATH, { ...base, user: 'me', metadata: { a: 'b' }, no_such_field: 1, 'odd\nname': 2 })
+    const response = await post(app, PATH, {
+      ...base,
+      user: 'me',
+      metadata: { a: 'b' },
+      no_such_field: 1,
+      'odd\nname': 2,
+    })
     expect(response.status).toBe(200)
     expect(response.headers.get('x-volley-ignored')).toBe('no_such_field, odd%0aname')
   })
 
   it('takes null for absent', async () => {
-    const nulls = { temperature: null, stop: null, seed: null, tools: null, response_format: null, logit_bias: null, n: null }
+    const nulls = {
+      temperature: null,
+      stop: null,
+      seed: null,
+      tools: null,
+      response_format: null,
+      logit_bias: null,
+      n: null,
+    }
     expect((await post(app, PATH, { ...base, ...nulls })).status).toBe(200)
   })
 
   it('passes sampling on with defaults filled in and the seed as 32 bits', async () => {
     await ask({ seed: -1, top_k: -1, logit_bias: { '65': -100 }, temperature: 0.5, min_p: 0.1 })
     expect(front.submissions[0]).toMatchObject({
-      lane: 'default', n: 1, stop: [],
+      lane: 'default',
+      n: 1,
+      stop: [],
       sampling: {
-        seed: 0xffffffff, topK: 0, logitBias: [[65, -100]], temperature: 0.5, topP: 1, minP: 0.1, maxTokens: 2038,
-        presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1, stopTokens: [256], ignoreEos: false,
+        seed: 0xffffffff,
+        topK: 0,
+        logitBias: [[65, -100]],
+        temperature: 0.5,
+        topP: 1,
+        minP: 0.1,
+        maxTokens: 2038,
+        presencePenalty: 0,
+        frequencyPenalty: 0,
+        repetitionPenalty: 1,
+        stopTokens: [256],
+        ignoreEos: false,
       },
     })
   })
@@ -120,7 +148,9 @@ describe('POST /v1/chat/completions', () => {
     front.script = { failAfter: { steps: 2, error: new VolleyError('engine_failed', 'Boom') } }
     const response = await post(app, PATH, base)
     expect(response.status).toBe(500)
-    expect(await response.json()).toEqual({ error: { message: 'Boom', type: 'server_error', code: 'engine_failed', param: null } })
+    expect(await response.json()).toEqual({
+      error: { message: 'Boom', type: 'server_error', code: 'engine_failed', param: null },
+    })
   })
 
   it('tells a full system with 429 and Retry-After, for streams too', async () => {
@@ -140,7 +170,10 @@ describe('POST /v1/chat/completions', () => {
   })
 
   it('gives up at the deadline although the front does not', async () => {
-    const hasty = createApp({ front, clock: { ...realClock, setTimer: (ms, callback) => realClock.setTimer(ms / 1e5, callback) } })
+    const hasty = createApp({
+      front,
+      clock: { ...realClock, setTimer: (ms, callback) => realClock.setTimer(ms / 1e5, callback) },
+    })
     front.script = { hangAfter: 1, deaf: true }
     const response = await post(hasty, PATH, base)
     expect(response.status).toBe(504)
@@ -184,7 +217,10 @@ describe('POST /v1/chat/completions with stream', () => {
   it('sends usage last when asked, and null before', async () => {
     const all = await events(await post(app, PATH, { ...base, stream: true, stream_options: { include_usage: true } }))
     const chunks = all.slice(0, -1)
-    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 10, completion_tokens: 14, total_tokens: 24 } })
+    expect(chunks.at(-1)).toMatchObject({
+      choices: [],
+      usage: { prompt_tokens: 10, completion_tokens: 14, total_tokens: 24 },
+    })
     expect(chunks.slice(0, -1).every((c) => c.usage === null)).toBe(true)
   })
 
@@ -202,7 +238,9 @@ describe('POST /v1/chat/completions with stream', () => {
     const response = await post(app, PATH, { ...base, stream: true })
     expect(response.status).toBe(200)
     const all = await events(response)
-    expect(all.at(-1)).toEqual({ error: { message: 'No room', type: 'server_error', code: 'kv_exhausted', param: null } })
+    expect(all.at(-1)).toEqual({
+      error: { message: 'No room', type: 'server_error', code: 'kv_exhausted', param: null },
+    })
   })
 
   it('sends comments while it waits', async () => {

@@ -1,5 +1,5 @@
 /**
- * Admission: the record first, then its first hop, then read (protocol rule 6).
+ * Admission: the deadline's timer, the record, then its first hop, then read (protocol rule 6).
  * @module
  */
 import type { Bus } from '../../runtime/bus/bus.ts'
@@ -35,11 +35,12 @@ export async function admit(bus: Bus, clock: Clock, gateway: string, id: string,
     state: made.state, epoch: 0, attempt: 0, seq: 0, delivery: 0, holder: '', claims: 0, stamp: newSecret(),
     gateway, model: hop.model, created: now, deadline: hop.deadline, next: hop,
   }
+  // First of all: should this process die before the hop is queued, the request still ends at its deadline.
+  await armDeadline(bus, clock, hop)
   const written = await new Records(bus, clock).write(id, record, 0)
   if (written === undefined) throw new VolleyError('bus_conflict', `Cannot admit request ${id}: its id is taken`)
   emitStates(bus, clock, id, record, made, '')
   try {
-    await armDeadline(bus, clock, hop)
     await publishHop(bus, clock, hop)
   } catch (error) {
     const { code, message } = toVolleyError(error)

@@ -128,8 +128,8 @@ export class InstanceHost {
     const { record } = found
     if (isTerminal(record)) {
       await endReader(bus, clock, hop.id, record)
+      await purgeRequest(bus, clock, hop.id)
       bus.ack(ackSubject)
-      await purgeRequest(bus, hop.id)
       this.free(hop.id)
       return 'ended'
     }
@@ -166,8 +166,8 @@ export class InstanceHost {
       if ((await this.records.write(hop.id, after, revision)) !== undefined) {
         emitStates(bus, clock, hop.id, after, made, id)
         await endReader(bus, clock, hop.id, after)
+        await purgeRequest(bus, clock, hop.id)
         bus.ack(ackSubject)
-        await purgeRequest(bus, hop.id)
       }
       return undefined
     }
@@ -223,14 +223,14 @@ export class InstanceHost {
       }
       job.stamp = after.stamp
       emitStates(bus, clock, hop.id, after, made, id)
-      if (isTerminal(after)) await endReader(bus, clock, hop.id, after, signal)
-      else await publishHop(bus, clock, after.next!, signal)
-      bus.ack(ackSubject)
       if (isTerminal(after)) {
-        await purgeRequest(bus, hop.id)
-        // Whoever still holds something of it (an attempt that was fenced) frees it now, not at lease end.
-        bus.publish(subjects.control(hop.id), '{}')
-      }
+        await endReader(bus, clock, hop.id, after, signal)
+        // Before the ack: if it is lost, the redelivered hop's Look does it again.
+        await purgeRequest(bus, clock, hop.id)
+      } else await publishHop(bus, clock, after.next!, signal)
+      bus.ack(ackSubject)
+      // Whoever still holds something of it (an attempt that was fenced) frees it now, not at lease end.
+      if (isTerminal(after)) bus.publish(subjects.control(hop.id), '{}')
     } catch (error) {
       // Stop beating and drop: the next holder's Look repairs what is missing.
       this.drop(job)
@@ -266,15 +266,15 @@ export class InstanceHost {
   private beatAll(): void {
     for (const job of this.jobs.values()) {
       this.options.services.holds.renew(job.id)
-      void this.beat(job).catch((error) => {
-        if (!isVolleyError(error, 'bus_timeout')) this.report(error, job.id)
-      })
+      void this.beat(job).catch((error) => this.interrupted(job, error))
     }
   }
 
   /** Rule 13. */
   private async beat(job: Job): Promise<void> {
-    const found = await this.records.read(job.id, job.abort.signal)
+    if (job.beating) return
+    job.beating = true
+    const found = await this.records.read(job.id, job.abort.signal).finally(() => (job.beating = false))
     if (this.jobs.get(job.id) !== job) return
     if (found && job.owns(found.record)) return job.beat(this.options.bus)
     await this.settleJob(job, found)
@@ -323,7 +323,9 @@ export class InstanceHost {
 
   private interrupted(job: Job, error: unknown): void {
     if (error instanceof LookNow) void this.lookAt(job).catch((e) => this.report(e, job.id))
-    else if (!job.abort.signal.aborted && !isVolleyError(error, 'gateway_gone')) this.report(error, job.id)
+    else if (!job.abort.signal.aborted && !isVolleyError(error, 'gateway_gone') && !isVolleyError(error, 'bus_timeout')) {
+      this.report(error, job.id)
+    }
   }
 
   private report(error: unknown, request: string): void {

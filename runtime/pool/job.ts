@@ -17,6 +17,8 @@ export class Job {
   reader: Reader | undefined
   /** Of my last write: while the record carries it, nobody else has touched the request. */
   stamp: string
+  /** A beat waits for its answer: no second one is begun. */
+  beating = false
   private lastBeatAt: number
   private readonly clock: Clock
 

@@ -1,0 +1,80 @@
+/**
+ * Runs what was asked for, here or under another Node, so that neither signals nor the death of a parent are lost on
+ * the way: npm dies of a signal without passing it on to what its shell started.
+ * @module
+ */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { isDeno } from './steps.mjs'
+
+const POLL_MS = 250
+
+/** Runs a module in this process as if it had been started itself. */
+export async function runHere(url, path, args, folder) {
+  process.chdir(folder)
+  process.argv = [process.execPath, path, ...args]
+  watchNpm(() => process.kill(process.pid, 'SIGTERM'), () => process.exit(1))
+  await import(url)
+}
+
+/** Runs a module under `node`, with this terminal; ends as it ends. */
+export function runChild(node, path, args, folder, { watchesParent }) {
+  // Our own code watches the pipe itself; tools get it watched by a module loaded before them.
+  const preload = watchesParent ? [] : [isDeno ? '--preload' : '--import', new URL('./with-parent.mjs', import.meta.url).href]
+  const runtimeArgs = isDeno ? ['run', '--allow-all', '--quiet', ...preload] : preload
+  const child = spawn(node, [...runtimeArgs, path, ...args], {
+    cwd: folder,
+    // Descriptor 3 is never written: that it closes tells the child that this process is gone.
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, VOLLEY_PARENT_FD: '3' },
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  watchNpm(() => child.kill('SIGTERM'), () => process.exit(1))
+  child.once('error', (error) => {
+    process.stderr.write(`Cannot run ${node}: ${error.message}\n`)
+    process.exit(3)
+  })
+  child.once('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
+
+/**
+ * Under `npm run`, npm starts a shell that starts this process. `onParent`: our parent ended, as it does when npm is
+ * asked to stop. `onNpm`: npm itself is gone although the shell still waits, as after a SIGKILL.
+ */
+function watchNpm(onParent, onNpm) {
+  if (!process.env.npm_lifecycle_event || process.platform === 'win32') return
+  const parent = process.ppid
+  const npm = parentOfShell(parent)
+  const timer = setInterval(() => {
+    const parentGone = process.ppid !== parent
+    if (!parentGone && (npm === undefined || lives(npm))) return
+    clearInterval(timer)
+    if (parentGone) onParent()
+    else onNpm()
+  }, POLL_MS)
+  timer.unref()
+}
+
+/** The parent of a shell, where /proc says it; undefined when the parent is no shell. */
+function parentOfShell(pid) {
+  try {
+    const [, name, rest] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+    return /^(?:da|ba|z|k|fi)?sh$/.test(name) ? Number(rest.split(' ')[1]) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function lives(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}

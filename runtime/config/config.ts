@@ -1,0 +1,54 @@
+/**
+ * The type of the one config object, and the words its values are made of. The table of settings fills it.
+ * @module
+ */
+
+/** Phases an instance can be labelled for. */
+export const LABELS = ['prefill', 'decode', 'encode'] as const
+/** Engines by name; `auto` = the fastest that is there. */
+export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const
+
+/** A phase that an instance can be labelled for. */
+export type PhaseLabel = (typeof LABELS)[number]
+/** What computes. */
+export type EngineName = (typeof ENGINES)[number]
+/** A process of the system. */
+export type Role = 'gateway' | 'scheduler' | 'instance'
+
+/** Everything that can be set, resolved. Units are in the names; undefined = decided later by whoever uses it. */
+export interface Config {
+  /** Path or name of a model; undefined = the model that ships. */
+  model: string | undefined
+  /** 0 = any free port. */
+  port: number
+  host: string
+  /** Instances this system (`serve`) or this process (`instance`) has. */
+  instances: number
+  /** How many of them are labelled for each phase; the rest take any. */
+  labels: Partial<Record<PhaseLabel, number>>
+  /** Instances that share a process. */
+  perProcess: number
+  policy: string
+  engine: Record<PhaseLabel, EngineName>
+  /** Compute threads of one instance; undefined = its share of the cores. */
+  threads: number | undefined
+  dtype: 'f32' | 'q8' | 'q4' | undefined
+  /** Longest sequence in tokens; undefined = what the model was made for. */
+  context: number | undefined
+  /** Most sequences decoded at once; undefined = the engine's own. */
+  maxBatch: number | undefined
+  /** Targets in milliseconds: time to first token, time per output token. */
+  slo: Partial<Record<'ttft' | 'tpot', number>>
+  transfer: 'auto' | 'memory' | 'unix' | 'tcp' | 'nats'
+  /** Any of these opens the HTTP door; empty = open to all. */
+  apiKeys: string[]
+  /** Hosts from which image URLs may be fetched. */
+  imageHosts: string[]
+  /** URL of a nats-server; undefined = `serve` starts one. */
+  nats: string | undefined
+  /** How long running requests may take to finish when the system is asked to stop. */
+  graceMs: number
+  /** Name of this process in the fleet; undefined = a random one. */
+  name: string | undefined
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+}

@@ -66,7 +66,12 @@ function refuseVariants(raw: Raw, path: string): void {
 }
 
 /** Window per layer, or none. Qwen's is off unless `use_sliding_window`, and then for layers from `max_window_layers` on. */
-function slidingWindows(raw: Raw, family: DecoderConfig['family'], layers: number, path: string): (number | undefined)[] {
+function slidingWindows(
+  raw: Raw,
+  family: DecoderConfig['family'],
+  layers: number,
+  path: string,
+): (number | undefined)[] {
   const qwen = family === 'qwen2' || family === 'qwen3'
   const value = raw['sliding_window'] === undefined ? DEFAULTS[family].slidingWindow : raw['sliding_window']
   const off = value == null || family === 'llama' || (qwen && raw['use_sliding_window'] !== true)

@@ -55,7 +55,12 @@ export function readTensor(entry: TensorEntry, name: string): Float32Array {
     const part = piece.subarray(0, Math.min(piece.length, entry.bytes - done))
     entry.file.readInto(part, entry.offset + done)
     const blocks = part.length / format.blockBytes
-    format.decode(new DataView(part.buffer, 0, part.length), blocks, out, (done / format.blockBytes) * format.blockElements)
+    format.decode(
+      new DataView(part.buffer, 0, part.length),
+      blocks,
+      out,
+      (done / format.blockBytes) * format.blockElements,
+    )
   }
   return out
 }

@@ -103,6 +103,7 @@ function ropeScaling(
   const factor = gguf.number(key('rope.scaling.factor')) ?? gguf.number(key('rope.scale_linear')) ?? 1
   const divisors = gguf.tensors.get('rope_freqs.weight')
   if (divisors) {
+    if (divisors.shape.join() !== String(headDim / 2)) throw unsupported(path, 'RoPE divisors of an unusual shape')
     const original = gguf.number(key('rope.scaling.original_context_length')) ?? contextLength
     const list = Array.from(readTensor(divisors, 'rope_freqs.weight'))
     const found = recoverLlama3(list, ropeTheta, headDim, [original, contextLength])

@@ -56,7 +56,7 @@ export function llama3Divisors(scaling: Llama3, ropeTheta: number, headDim: numb
 
 /**
  * GGUF files keep Llama-3 scaling as the divisors alone (`rope_freqs.weight`). Every published model of that kind has
- * factors 1 and 4 over an original context of 8192; here those are tried and believed only if they give the same numbers.
+ * factors 1 and 4 over an original context of 8192; those are tried, and believed only if they give the same numbers.
  */
 export function recoverLlama3(
   list: number[],

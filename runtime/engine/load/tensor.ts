@@ -1,5 +1,5 @@
 /**
- * Where a tensor lies in a file and how to read it as float32. Both file formats end in this table; neither is known here.
+ * Where a tensor lies in a file and how to read it as float32. Both file formats end in this table; it knows neither.
  * @module
  */
 import { VolleyError } from '../../errors.ts'

@@ -67,7 +67,7 @@ export class Codec {
     return [...this.encodePlain(text.slice(0, cut), later), ...this.encodePlain(text.slice(cut), true)]
   }
 
-  /** A tokenizer that sees other added tokens but shares the vocabulary: building a second one would cost as much again. */
+  /** A tokenizer that sees other added tokens but shares the vocabulary: a second one would cost as much again. */
   #sharing(json: TokenizerJson, added: AddedToken[], preTokenizer: TokenizerJson['pre_tokenizer']): HfTokenizer {
     const empty = { ...json.model, vocab: json.model.type === 'Unigram' ? [['', 0]] : {}, merges: [] }
     const tokenizer: HfTokenizer = new Tokenizer({

@@ -20,7 +20,6 @@ const ROLES = { bos: 'bos_token', eos: 'eos_token', unknown: 'unk_token', paddin
 
 /** Errors: `model_file_invalid`, `model_unsupported` (kind of vocabulary, pre-tokenizer). */
 export function ggufText(gguf: GgufFile, name: string): TextParts {
-  const path = gguf.file.path
   const architecture = gguf.text('general.architecture')
   const pieces = gguf.texts('tokenizer.ggml.tokens') ?? []
   const { tokenizer, addBos } = readTokenizer(gguf, pieces)
@@ -33,11 +32,6 @@ export function ggufText(gguf: GgufFile, name: string): TextParts {
   const endTokens = ggufEndTokens(gguf)
   const bos = idOf('bos')
   const named = [...Object.keys(ROLES).map(idOf), ...endTokens].filter((id) => id !== undefined)
-  for (const id of named) {
-    if (!('missing' in tokenizer) && id >= pieces.length) {
-      throw invalid(path, `token id ${id} is outside the vocabulary`)
-    }
-  }
   const addsBos = gguf.flag('tokenizer.ggml.add_bos_token') ?? addBos
   return {
     name,

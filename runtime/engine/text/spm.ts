@@ -1,6 +1,6 @@
 /**
- * A SentencePiece vocabulary (pieces with scores) as byte-pair merges: the pair whose joined piece has the best score is
- * merged first, which is what SentencePiece's BPE does.
+ * A SentencePiece vocabulary (pieces with scores) as byte-pair merges: the pair whose joined piece has the best score
+ * is merged first, which is what SentencePiece's BPE does.
  * @module
  */
 
@@ -8,7 +8,7 @@
 const NORMAL = 1
 
 /**
- * Merges in order of rank. `pieces`, `scores` and `types` are parallel; every way to cut a piece into two others counts.
+ * Merges in order of rank. `pieces`, `scores` and `types` are parallel; every cut of a piece into two others counts.
  */
 export function spmMerges(
   pieces: readonly string[],

@@ -27,7 +27,7 @@ export async function runGateway(config: Config, signal: AbortSignal, onListenin
   const gateway = newId('gw')
   const log = logger(config, { gateway })
   await loadExtensions(config.pipelines)
-  const text = openText(modelPath(config.model), config.context === undefined ? {} : { contextLength: config.context })
+  const text = openText(modelPath(config.model))
   const bus = await joinBus(config, gateway, signal)
   const cluster = new Cluster()
   await cluster.start(bus)

@@ -119,6 +119,7 @@ export class Cluster {
       prefills: s.load.prefillsWaiting + countOf('prefill'),
       decodeTokens: s.load.decodeTokens + tokensOf('decode'),
       decodes: s.load.decodesRunning + countOf('decode'),
+      contextLength: s.engine.contextLength,
       kvTokensFree: s.load.blocksFree * blockTokens,
       kvTokensTotal: blocksTotal * blockTokens,
       draining: s.state === 'draining',

@@ -4,17 +4,17 @@
  * @module
  */
 import type { Clock } from '../../../runtime/clock.ts'
+import type { TextModel } from '../../../runtime/engine/text.ts'
 import { toVolleyError } from '../../../runtime/errors.ts'
 import type { Front, OpenRequest, Submission } from '../front.ts'
 import { errorBody } from './errors.ts'
 import { ignoredHeader } from './fields.ts'
-import { type Delta, deltas, type Usage } from './generation.ts'
+import { type Delta, deltas } from './generation.ts'
 import { guarded } from './guard.ts'
 import type { HttpLimits } from './limits.ts'
 import type { HttpMetrics, Measure } from './metrics.ts'
 import type { Reply, Shape } from './shape.ts'
 import { sseEvent, sseHeaders, sseStream } from './sse.ts'
-import type { TextModel } from '../../../runtime/engine/text.ts'
 
 /** How much longer than the request's own deadline its reader waits to hear of it. */
 const DEADLINE_GRACE_MS = 2_000
@@ -37,6 +37,12 @@ export interface GenerateOptions {
   clock: Clock
   metrics: HttpMetrics
   onError: (error: unknown, requestId: string) => void
+}
+
+interface Usage {
+  prompt_tokens: number
+  completion_tokens: number
+  total_tokens: number
 }
 
 /** Answers a job. Throws what is known at admission; later failures of a stream are told in the stream. */
@@ -95,7 +101,9 @@ class Answer {
     this.#onError = (error) => options.onError(error, reply.id)
     const timeoutMs = submission.timeoutMs + DEADLINE_GRACE_MS
     const tokens = guarded(open, { clock: options.clock, timeoutMs, signal })
-    this.#steps = deltas(tokens, { model, stop: submission.stop, n: submission.n })
+    const { stop, n, sampling } = submission
+    const continues = this.#shape.continuesPrompt
+    this.#steps = deltas(tokens, { model, stop, stopTokens: sampling.stopTokens, n, continues })
   }
 
   /** The reader of a stream has gone. */

@@ -7,7 +7,7 @@ import type { Clock } from '../../../runtime/clock.ts'
 import type { TextModel } from '../../../runtime/engine/text.ts'
 import { toVolleyError } from '../../../runtime/errors.ts'
 import type { Front, OpenRequest, Submission } from '../front.ts'
-import { errorBody } from './errors.ts'
+import { errorBody, errorResponse } from './errors.ts'
 import { ignoredHeader } from './fields.ts'
 import { type Delta, deltas } from './generation.ts'
 import { guarded } from './guard.ts'
@@ -45,7 +45,7 @@ interface Usage {
   total_tokens: number
 }
 
-/** Answers a job. Throws what is known at admission; later failures of a stream are told in the stream. */
+/** Answers a job. Throws what is known at admission; what fails later is told in the answer, under the request's id. */
 export async function generate(job: Job, signal: AbortSignal, options: GenerateOptions): Promise<Response> {
   const { clock, front, metrics } = options
   const startMs = clock.monotonic()
@@ -127,7 +127,8 @@ class Answer {
       }
     } catch (error) {
       this.#measure.end(toVolleyError(error).code)
-      throw error
+      this.#onError(error)
+      return errorResponse(error, headers)
     }
     this.#measure.end(choices[0]!.finish!)
     const { id, created, model } = this.#head
@@ -160,7 +161,7 @@ class Answer {
     } catch (thrown) {
       const error = toVolleyError(thrown)
       this.#measure.end(error.code)
-      this.#onError(error)
+      this.#onError(thrown)
       yield sseEvent(errorBody(error))
     }
   }

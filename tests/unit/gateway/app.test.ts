@@ -14,7 +14,7 @@ const get = async (path: string, init?: RequestInit): Promise<{ status: number; 
   const response = await app.request(path, init)
   const text = await response.text()
   const isJson = response.headers.get('content-type')?.includes('json')
-  return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers }
+  return { status: response.status, body: isJson && text !== '' ? JSON.parse(text) : text, headers: response.headers }
 }
 const completion = (more: object = {}) => post(app, '/v1/completions', { model: 'bytes', prompt: 'Hi', ...more })
 const chatError = async (more: object): Promise<Loose> => {
@@ -130,6 +130,14 @@ describe('bodies', () => {
     })
   })
 
+  it('nested too deep are refused', async () => {
+    const nested = (levels: number) =>
+      JSON.stringify({ model: 'bytes', prompt: 'Hi', extra: 0 })
+        .replace(':0', ':' + '['.repeat(levels) + ']'.repeat(levels))
+    expect((await post(app, '/v1/completions', nested(60))).status).toBe(200)
+    expect((await post(app, '/v1/completions', nested(100_000))).status).toBe(400)
+  })
+
   it('that are no JSON are refused, and other types', async () => {
     for (const body of ['{"model":', '', '[]', 'null', '"x"']) {
       const response = await post(app, '/v1/completions', body)
@@ -230,6 +238,10 @@ describe('for operators', () => {
     expect(ChatCompletionRequest.properties.temperature).toMatchObject({ type: 'number', minimum: 0, maximum: 2 })
     expect(ChatCompletionRequest.properties.messages.items.properties.role.enum).toContain('assistant')
     expect(CompletionRequest.properties.prompt.anyOf).toHaveLength(4)
+  })
+
+  it('/health answers to HEAD', async () => {
+    expect((await get('/health', { method: 'HEAD' })).status).toBe(200)
   })
 
   it('/ says where to go', async () => {

@@ -17,7 +17,10 @@ export const isNameInUse = (error: unknown): boolean =>
 export const isStreamMissing = (error: unknown): boolean =>
   error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound
 
-/** An error of a core request: `no_responders`, `bus_timeout`, `bus_unreachable` (closed), `body_too_large`, `internal` (denied). */
+/**
+ * An error of a core request: `no_responders`, `bus_timeout`, `bus_unreachable` (closed), `body_too_large`, `internal`
+ * (denied).
+ */
 export function fromRequest(error: unknown, what: string): VolleyError {
   if (isVolleyError(error)) return error
   if (error instanceof errors.RequestError && error.isNoResponders()) {

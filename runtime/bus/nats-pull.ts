@@ -42,7 +42,8 @@ export async function pull(
     if (Array.isArray(outcome)) return outcome
     if (outcome === 'expired') return []
     if (outcome === 'unavailable') {
-      await sleep(clock, Math.min(RETRY_MS, leftMs), options.signal).catch(() => Promise.reject(cancelled(phase)))
+      await sleep(clock, Math.min(RETRY_MS, leftMs), options.signal).catch(() => undefined)
+      if (options.signal?.aborted) return []
       await restore().catch((error: unknown) => {
         if (!(error instanceof VolleyError && error.code === 'bus_timeout')) throw error
       })
@@ -52,7 +53,7 @@ export async function pull(
 
 function pullOnce(link: Link, phase: string, { max, expiresMs, signal }: PullOptions): Promise<Outcome> {
   const { nc, clock } = link
-  if (signal?.aborted) return Promise.reject(cancelled(phase))
+  if (signal?.aborted) return Promise.resolve('expired')
   if (link.closed) return Promise.reject(closedError(`pulling ${phase}`))
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
   const got: Delivery[] = []
@@ -90,7 +91,7 @@ function pullOnce(link: Link, phase: string, { max, expiresMs, signal }: PullOpt
       stopLinger = clock.setTimer(LINGER_MS, () => finish(got, false))
     },
   })
-  const onAbort = (): void => finish(cancelled(phase), false)
+  const onAbort = (): void => finish('expired', false)
   signal?.addEventListener('abort', onAbort, { once: true })
   undo.push(
     () => signal?.removeEventListener('abort', onAbort),
@@ -107,8 +108,6 @@ function pullOnce(link: Link, phase: string, { max, expiresMs, signal }: PullOpt
 function giveBack({ nc, closed }: Link, ackSubject: string): void {
   if (ackSubject && !closed) nc.publish(ackSubject, '-NAK')
 }
-
-const cancelled = (phase: string): VolleyError => new VolleyError('cancelled', `Pulling ${phase} was cancelled`)
 
 function toDelivery(message: Msg): { delivery: Delivery; waiting: number } {
   const ackSubject = message.reply ?? ''

@@ -103,7 +103,7 @@ describe.skipIf(!natsServerPath)('natsBus()', () => {
     await server?.close()
   })
 
-  it('setUp() from several processes at once makes one of each, and leaves an operator’s settings alone', async () => {
+  it('setUp() from several processes at once makes one of each and leaves an operator’s settings', async () => {
     await Promise.all(buses.map((bus) => bus.setUp()))
     const nc = await connect({ servers: server.url })
     const jsm = await jetstreamManager(nc)

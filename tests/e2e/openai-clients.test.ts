@@ -153,6 +153,24 @@ describe('a client that goes away', () => {
   })
 })
 
+describe('a server that closes', () => {
+  it('lets open answers end, and takes no new requests', async () => {
+    front.script = { stepMs: 20 }
+    const stream = await openai().chat.completions.create({ model: 'bytes', messages, stream: true })
+    const closed = server.close()
+    let text = ''
+    for await (const chunk of stream) text += chunk.choices[0]!.delta.content ?? ''
+    expect(text).toBe('Hello, world!')
+    await closed
+    await expect(openai().models.list()).rejects.toBeInstanceOf(OpenAI.APIConnectionError)
+  })
+
+  it('names a port that is taken', async () => {
+    const again = listen({ app: createApp({ front }), port: server.port, host: '127.0.0.1' })
+    await expect(again).rejects.toMatchObject({ code: 'port_taken' })
+  })
+})
+
 describe('the AI SDK, unmodified', () => {
   const model = () => createOpenAICompatible({ name: 'volley', baseURL: `${server.url}/v1`, apiKey: KEY })('bytes')
 

@@ -1,5 +1,5 @@
 /**
- * The smallest text side there can be: a token is a byte; 256 ends a turn, 257 begins a text.
+ * The smallest text side there can be: a token is a byte; 256 ends a turn, 257 begins a text, words of one token follow.
  * @module
  */
 import type { ChatMessage, TextModel } from '../../runtime/engine/text.ts'
@@ -13,10 +13,14 @@ export interface ByteModelOptions {
   name?: string
   contextLength?: number
   hasTokenizer?: boolean
+  /** Texts of tokens 258 and on; nothing is encoded to them. */
+  words?: string[]
+  stripsLeadingSpace?: boolean
 }
 
 export function byteModel(
-  { name = 'bytes', contextLength = 2048, hasTokenizer = true }: ByteModelOptions = {},
+  { name = 'bytes', contextLength = 2048, hasTokenizer = true, words = [], stripsLeadingSpace = false }:
+    ByteModelOptions = {},
 ): TextModel {
   const needTokenizer = () => {
     if (!hasTokenizer) throw new VolleyError('tokenizer_missing', `Model "${name}" came without a tokenizer`)
@@ -26,13 +30,14 @@ export function byteModel(
     return [...(options.addBos ? [BEGIN] : []), ...Buffer.from(text)]
   }
   const tokenBytes = (id: number, options: { special?: boolean } = {}) =>
-    id < 256 ? Uint8Array.of(id) : Buffer.from(options.special ? SPECIAL[id]! : '')
+    id < 256 ? Uint8Array.of(id) : Buffer.from(words[id - 258] ?? (options.special ? SPECIAL[id]! : ''))
   return {
     name,
-    vocabSize: 258,
+    vocabSize: 258 + words.length,
     contextLength,
     endTokens: [END],
     hasTokenizer,
+    stripsLeadingSpace,
     encode,
     tokenBytes,
     decode(ids) {

@@ -102,7 +102,7 @@ export class FakeFront implements Front {
     const { says = ['Hello, world!'], perStep = 1, stepMs = 0, failAfter, hangAfter = Infinity } = script
     const choices = Array.from(
       { length: submission.n },
-      (_, i) => tokensOf(says[Math.min(i, says.length - 1)]!, submission, i),
+      (_, i) => tokensOf(this.texts[0]!, says[Math.min(i, says.length - 1)]!, submission, i),
     )
     const cancelled = () => new VolleyError('cancelled', 'The request was cancelled')
     for (let step = 0; choices.some(({ length }) => length > step * perStep); step++) {
@@ -122,13 +122,21 @@ export class FakeFront implements Front {
 }
 
 /** All tokens of a choice. Logprobs are made up, but depend on the token alone. */
-function tokensOf(said: string | number[], { sampling, stop }: Submission, choice: number): TokenOut[] {
+function tokensOf(
+  model: TextModel,
+  said: string | number[],
+  { sampling, stop }: Submission,
+  choice: number,
+): TokenOut[] {
   const ids = typeof said === 'string' ? [...Buffer.from(said), END] : said
   const tokens: TokenOut[] = []
   for (let index = 0;; index++) {
     // A script that is too short for `ignore_eos` begins again.
     const token = ids[index % ids.length]!
-    const stopped = !sampling.ignoreEos && sampling.stopTokens.includes(token)
+    // As the decode actor does: the token that completes a stop string is the last one.
+    const text = stop.length > 0 ? model.decode([...tokens.map((t) => t.token), token]) : ''
+    const ended = !sampling.ignoreEos && sampling.stopTokens.includes(token)
+    const stopped = ended || stop.some((one) => text.includes(one))
     const finish = stopped ? 'stop' : index + 1 === sampling.maxTokens ? 'length' : undefined
     const top = Array.from(
       { length: sampling.topLogprobs ?? 0 },
@@ -137,8 +145,5 @@ function tokensOf(said: string | number[], { sampling, stop }: Submission, choic
     const logprobs = sampling.topLogprobs === undefined ? {} : { logprob: -0.5, top }
     tokens.push({ choice, index, token, ...logprobs, ...(finish ? { finish } : {}) })
     if (finish) return tokens
-    // As the decode actor does: no token follows a stop string.
-    const text = stop.length > 0 ? Buffer.from(tokens.map((t) => t.token).filter((t) => t < 256)).toString() : ''
-    if (stop.some((one) => text.includes(one))) return tokens
   }
 }

@@ -85,10 +85,7 @@ export const WRONG_VALUES: Record<string, { values: readonly string[]; only?: 'c
       '[{"role":"user","content":[{"type":"text","text":1}]}]',
       '[{"role":"user","content":[{"type":"hologram","text":"x"}]}]',
       '[{"role":"assistant","content":null}]',
-      '[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}]'.replace(
-        'image_url"',
-        'input_audio"',
-      ),
+      '[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}]}]',
       JSON.stringify(new Array(50_000).fill(0)),
       JSON.stringify(new Array(3000).fill({ role: 'user', content: 'x' })),
     ],

@@ -91,6 +91,10 @@ const brokenJson: Make = (random, { model }) => {
     ['deep array', '['.repeat(depth)],
     ['deep array, closed', '['.repeat(depth) + ']'.repeat(depth)],
     ['deep field', toJson({ ...goodBody(path, model), stop: '['.repeat(depth) + ']'.repeat(depth) })],
+    [
+      'deep unknown field',
+      toJson({ ...goodBody(path, model), extra: '{"a":'.repeat(depth) + '1' + '}'.repeat(depth) }),
+    ],
     ['NaN', toJson({ ...goodBody(path, model), temperature: 'NaN' })],
     ['two values', good + good],
   ])

@@ -6,6 +6,8 @@ import type { Clock } from '../../../runtime/clock.ts'
 import { VolleyError } from '../../../runtime/errors.ts'
 import type { HttpLimits } from './limits.ts'
 
+/** What comes later may walk a body recursively; no request of OpenAI's goes half as deep. */
+const MAX_DEPTH = 64
 const JSON_TYPE = /^application\/([\w.+-]+\+)?json\s*(;|$)/i
 
 /**
@@ -26,6 +28,9 @@ export async function readJsonObject(
   const value = parse(await readBytes(request, limits, clock))
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new VolleyError('invalid_json', 'The body must be a JSON object')
+  }
+  if (isDeeper(value, MAX_DEPTH)) {
+    throw new VolleyError('invalid_json', `The body is nested deeper than ${MAX_DEPTH} levels`)
   }
   return value as Record<string, unknown>
 }
@@ -67,6 +72,10 @@ function parse(bytes: Uint8Array): unknown {
     throw new VolleyError('invalid_json', `Cannot parse the body as JSON: ${what}`, { cause: error })
   }
 }
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' && value !== null &&
+  (levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1)))
 
 const tooLarge = (limits: HttpLimits) =>
   new VolleyError('body_too_large', `The body is larger than ${limits.bodyBytes} bytes`)

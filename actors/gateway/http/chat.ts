@@ -13,6 +13,7 @@ export function chatShape(reply: Reply): Shape {
     chunkObject: 'chat.completion.chunk',
     wholeObject: 'chat.completion',
     idPrefix: 'chatcmpl-',
+    continuesPrompt: false,
     opening: () =>
       Array.from({ length: reply.n }, (_, index) => ({
         choices: [{ index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }],

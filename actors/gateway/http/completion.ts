@@ -24,6 +24,7 @@ export function completionShape(reply: Reply): Shape {
     chunkObject: 'text_completion',
     wholeObject: 'text_completion',
     idPrefix: 'cmpl-',
+    continuesPrompt: true,
     opening: () => [],
     chunks: (delta) => (hasNews(reply, delta) || delta.finish ? [{ choices: [choiceOf(delta)] }] : []),
     whole: (choices) => ({ choices: choices.map(choiceOf) }),

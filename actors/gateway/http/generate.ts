@@ -4,17 +4,17 @@
  * @module
  */
 import type { Clock } from '../../../runtime/clock.ts'
+import type { TextModel } from '../../../runtime/engine/text.ts'
 import { toVolleyError } from '../../../runtime/errors.ts'
 import type { Front, OpenRequest, Submission } from '../front.ts'
-import { errorBody } from './errors.ts'
+import { errorBody, errorResponse } from './errors.ts'
 import { ignoredHeader } from './fields.ts'
-import { type Delta, deltas, type Usage } from './generation.ts'
+import { type Delta, deltas } from './generation.ts'
 import { guarded } from './guard.ts'
 import type { HttpLimits } from './limits.ts'
 import type { HttpMetrics, Measure } from './metrics.ts'
 import type { Reply, Shape } from './shape.ts'
 import { sseEvent, sseHeaders, sseStream } from './sse.ts'
-import type { TextModel } from '../../../runtime/engine/text.ts'
 
 /** How much longer than the request's own deadline its reader waits to hear of it. */
 const DEADLINE_GRACE_MS = 2_000
@@ -39,7 +39,13 @@ export interface GenerateOptions {
   onError: (error: unknown, requestId: string) => void
 }
 
-/** Answers a job. Throws what is known at admission; later failures of a stream are told in the stream. */
+interface Usage {
+  prompt_tokens: number
+  completion_tokens: number
+  total_tokens: number
+}
+
+/** Answers a job. Throws what is known at admission; what fails later is told in the answer, under the request's id. */
 export async function generate(job: Job, signal: AbortSignal, options: GenerateOptions): Promise<Response> {
   const { clock, front, metrics } = options
   const startMs = clock.monotonic()
@@ -95,7 +101,9 @@ class Answer {
     this.#onError = (error) => options.onError(error, reply.id)
     const timeoutMs = submission.timeoutMs + DEADLINE_GRACE_MS
     const tokens = guarded(open, { clock: options.clock, timeoutMs, signal })
-    this.#steps = deltas(tokens, { model, stop: submission.stop, n: submission.n })
+    const { stop, n, sampling } = submission
+    const continues = this.#shape.continuesPrompt
+    this.#steps = deltas(tokens, { model, stop, stopTokens: sampling.stopTokens, n, continues })
   }
 
   /** The reader of a stream has gone. */
@@ -119,7 +127,8 @@ class Answer {
       }
     } catch (error) {
       this.#measure.end(toVolleyError(error).code)
-      throw error
+      this.#onError(error)
+      return errorResponse(error, headers)
     }
     this.#measure.end(choices[0]!.finish!)
     const { id, created, model } = this.#head
@@ -152,7 +161,7 @@ class Answer {
     } catch (thrown) {
       const error = toVolleyError(thrown)
       this.#measure.end(error.code)
-      this.#onError(error)
+      this.#onError(thrown)
       yield sseEvent(errorBody(error))
     }
   }

@@ -4,9 +4,10 @@
  * @module
  */
 import type { TokenOut } from '../../../runtime/engine/engine.ts'
+import { Detokenizer } from '../../../runtime/engine/text/detokenizer.ts'
+import { StopMatcher } from '../../../runtime/engine/text/stop.ts'
 import type { TextModel } from '../../../runtime/engine/text.ts'
 import { VolleyError } from '../../../runtime/errors.ts'
-import { TextOut } from './text-out.ts'
 
 /** What one step added to one choice. */
 export interface Delta {
@@ -17,31 +18,29 @@ export interface Delta {
   finish?: 'stop' | 'length'
 }
 
-export interface Usage {
-  prompt_tokens: number
-  completion_tokens: number
-  total_tokens: number
-}
-
-interface ChoiceState {
-  out: TextOut
-  finished: boolean
+export interface GenerationOptions {
+  model: TextModel
+  stop: readonly string[]
+  /** Tokens that end a choice and are no part of its text. */
+  stopTokens: readonly number[]
+  n: number
+  /** The text goes on after a prompt that its reader sees too. */
+  continues: boolean
 }
 
 /** Pieces of all choices, one list a step, in order of choice. Throws what the request's `tokens` throw. */
 export async function* deltas(
   tokens: AsyncIterable<TokenOut[]>,
-  { model, stop, n }: { model: TextModel; stop: readonly string[]; n: number },
+  options: GenerationOptions,
 ): AsyncGenerator<Delta[], void, undefined> {
-  const choices = Array.from({ length: n }, (): ChoiceState => ({ out: new TextOut(model, stop), finished: false }))
+  const choices = Array.from({ length: options.n }, () => new ChoiceText(options))
   for await (const batch of tokens) {
     const step: Delta[] = []
     for (const token of batch) {
       const choice = choices[token.choice]
       // After a stop string more tokens may be on their way: nobody is to see them.
       if (choice === undefined || choice.finished) continue
-      const delta = (step[token.choice] ??= { choice: token.choice, text: '', tokens: [] })
-      append(choice, delta, token)
+      choice.append(step[token.choice] ??= { choice: token.choice, text: '', tokens: [] }, token)
     }
     const added = step.filter((delta) => delta !== undefined)
     if (added.length > 0) yield added
@@ -50,16 +49,30 @@ export async function* deltas(
   if (open >= 0) throw new VolleyError('internal', `The request ended before its choice ${open} did`)
 }
 
-function append(choice: ChoiceState, delta: Delta, token: TokenOut): void {
-  delta.tokens.push(token)
-  // A stop token ends the choice and is no part of its text.
-  const { text, stopped } = token.finish === 'stop' ? { text: '', stopped: false } : choice.out.push(token.token)
-  delta.text += text
-  if (stopped) delta.finish = 'stop'
-  else if (token.finish !== undefined) {
-    const rest = choice.out.flush()
-    delta.text += rest.text
-    delta.finish = rest.stopped ? 'stop' : token.finish
+/** Text of one choice as it grows. */
+class ChoiceText {
+  finished = false
+  readonly #options: GenerationOptions
+  readonly #detokenizer: Detokenizer
+  readonly #matcher: StopMatcher
+
+  constructor(options: GenerationOptions) {
+    this.#options = options
+    this.#detokenizer = new Detokenizer(options.model, { continues: options.continues })
+    this.#matcher = new StopMatcher(options.stop)
   }
-  choice.finished = delta.finish !== undefined
+
+  append(delta: Delta, token: TokenOut): void {
+    const { model, stopTokens } = this.#options
+    delta.tokens.push(token)
+    const endsByToken = token.finish === 'stop' && stopTokens.includes(token.token)
+    if (model.hasTokenizer && !endsByToken) delta.text += this.#matcher.push(this.#detokenizer.push([token.token])).text
+    if (token.finish !== undefined && this.#matcher.stop === undefined) {
+      delta.text += this.#matcher.push(this.#detokenizer.flush()).text + this.#matcher.flush()
+    }
+    const finish = this.#matcher.stop === undefined ? token.finish : 'stop'
+    if (finish === undefined) return
+    delta.finish = finish
+    this.finished = true
+  }
 }

@@ -27,6 +27,9 @@ export interface Listening {
   close(options?: { force?: boolean }): Promise<void>
 }
 
+/** While closing, idle connections are ended so often. */
+const SWEEP_MS = 50
+
 /** Serves an app. Error: `port_taken`. */
 export async function listen({ app, port, host, arrivalMs = 60_000 }: ListenOptions): Promise<Listening> {
   const handler = getRequestListener(app.fetch, {
@@ -58,9 +61,13 @@ export async function listen({ app, port, host, arrivalMs = 60_000 }: ListenOpti
     port: bound,
     close: ({ force = false } = {}) =>
       new Promise((resolve) => {
-        server.close(() => resolve())
+        // A connection that is kept alive becomes idle only when its last answer has ended.
+        const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
+        server.close(() => {
+          clearInterval(sweep)
+          resolve()
+        })
         if (force) server.closeAllConnections()
-        else server.closeIdleConnections()
       }),
   }
 }

@@ -24,6 +24,8 @@ export interface Shape {
   readonly wholeObject: string
   /** Prefix of the answer's id. */
   readonly idPrefix: string
+  /** Whether the text goes on where the prompt ends. */
+  readonly continuesPrompt: boolean
   /** First chunks of a stream. */
   opening(): object[]
   /** Chunks of what a step added to one choice; none while there is nothing to show. */

@@ -148,6 +148,7 @@ describe('POST /v1/chat/completions', () => {
     front.script = { failAfter: { steps: 2, error: new VolleyError('engine_failed', 'Boom') } }
     const response = await post(app, PATH, base)
     expect(response.status).toBe(500)
+    expect(response.headers.get('x-request-id')).toBe([...front.details.keys()][0])
     expect(await response.json()).toEqual({
       error: { message: 'Boom', type: 'server_error', code: 'engine_failed', param: null },
     })

@@ -7,6 +7,7 @@ import { Socket } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 /** The runtime this process runs on. */
@@ -28,21 +29,31 @@ export function selfCommand(module: string | URL, args: readonly string[]): { co
 /** Variable that tells a child which of its file descriptors is the pipe from its parent. */
 export const PARENT_FD = 'VOLLEY_PARENT_FD'
 
+/** What {@linkcode endWithParent} may be told. */
+export interface ParentOptions {
+  /** Instead of the plain exit. */
+  onGone?: () => void
+  /** What the parent writes to the pipe, line by line. */
+  onLine?: (line: string) => void
+}
+
 /**
  * Ends this process when its parent is gone, whatever way the parent died: the kernel then closes the pipe that the
- * parent held. Does nothing in a process whose parent gave it no such pipe. `onGone` replaces the plain exit.
+ * parent held. Does nothing, and says false, in a process whose parent gave it no such pipe.
  */
-export function endWithParent(onGone: () => void = () => process.exit(1)): void {
+export function endWithParent({ onGone = () => process.exit(1), onLine }: ParentOptions = {}): boolean {
   const given = process.env[PARENT_FD]
-  if (given === undefined) return
+  if (given === undefined) return false
   // Children of this process must not take the pipe for theirs.
   delete process.env[PARENT_FD]
   const fd = Number(given)
   const pipe = fd === 0 ? process.stdin : new Socket({ fd, readable: true, writable: false })
   pipe.once('close', onGone).once('end', onGone).on('error', onGone)
-  pipe.resume()
+  if (onLine) createInterface({ input: pipe }).on('line', onLine)
+  else pipe.resume()
   // The pipe must not keep alive a process that is done.
   if ('unref' in pipe) pipe.unref()
+  return true
 }
 
 /** What is fetched once and can be fetched again: models, the nats-server. `VOLLEY_CACHE`, else the user's cache folder. */

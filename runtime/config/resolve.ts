@@ -82,12 +82,18 @@ function settle({ config, origins }: Resolved): void {
   }
 }
 
-/** The settings that differ from the table's defaults, as environment variables for a process of our own. */
-export function toEnvironment(config: Config): Record<string, string> {
-  const out: Record<string, string> = {}
-  for (const [key, setting] of rows) {
-    const shown = setting.kind.show(config[key])
-    if (shown !== setting.kind.show(SETTINGS[key].default)) out[variableOf(setting.flag)] = shown
+/**
+ * The environment of a process of our own that is to have this config: the settings that differ from the table's
+ * defaults, in place of all settings of `base`.
+ */
+export function toEnvironment(config: Config, base: Environment = {}): Record<string, string | undefined> {
+  const out: Record<string, string | undefined> = { ...base }
+  delete out['VOLLEY_CONFIG']
+  for (const [key, { flag, kind, alsoEnv }] of rows) {
+    const shown = kind.show(config[key])
+    delete out[variableOf(flag)]
+    if (alsoEnv !== undefined) delete out[alsoEnv]
+    if (shown !== kind.show(SETTINGS[key].default)) out[variableOf(flag)] = shown
   }
   return out
 }

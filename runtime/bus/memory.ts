@@ -41,6 +41,8 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
   let inbox = 0
   let closed = false
 
+  /** On its way to the broker: goes on even when the sender has died meanwhile. */
+  const travel = (): Promise<void> => new Promise((resolve) => server.clock.setTimer(LATENCY_MS, resolve))
   const later = <T>(ms: number, value: T): Promise<T> => new Promise((resolve) => clock.setTimer(ms, () => resolve(value)))
   const timeout = async (what: string, ms: number): Promise<never> => {
     await later(ms, undefined)
@@ -51,7 +53,7 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
   async function ask<T>(kind: Operation['kind'], subject: string, apply: () => T, timeoutMs = OP_TIMEOUT_MS): Promise<T> {
     const fate = onOperation({ client: name, kind, subject })
     const what = `${kind} ${subject}`
-    await later(LATENCY_MS, undefined)
+    await travel()
     if (closed || !server.up || fate === 'lose') return await timeout(what, timeoutMs)
     if (fate === 'double') apply()
     const result = apply()
@@ -61,7 +63,7 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
   function tell(kind: Operation['kind'], subject: string, apply: () => void): void {
     const fate = onOperation({ client: name, kind, subject })
     if (closed || fate === 'lose') return
-    clock.setTimer(LATENCY_MS, () => {
+    server.clock.setTimer(LATENCY_MS, () => {
       apply()
       if (fate === 'double') apply()
     })
@@ -114,7 +116,7 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
 
   async function pull(phase: string, { max, expiresMs, signal }: { max: number; expiresMs: number; signal?: AbortSignal }) {
     const fate = onOperation({ client: name, kind: 'pull', subject: phase })
-    await later(LATENCY_MS, undefined)
+    await travel()
     if (closed || fate === 'lose' || signal?.aborted) return await later(expiresMs, [])
     const hops = await new Promise<StoredHop[]>((resolve) => {
       const done = (got: StoredHop[]) => {

@@ -14,6 +14,7 @@ export interface KvRef extends JsonObject {
   incarnation: string
   hold: string
   tokens: number
+  blocks: number
   bytes: number
   numerics: string
   /** One-time reference for the receiver (runtime/transfer); null when it stays where it is. */
@@ -35,6 +36,8 @@ export interface LlmInput extends JsonObject {
 
 export interface LlmContext extends LlmInput {
   kv: KvRef | null
+  /** Token 0 of each choice (TokenOut as data), drawn by prefill. */
+  first: JsonObject[]
   /** How often the prompt had to be prefilled again because its KV was lost. */
   refills: number
   /** Tokens generated, per choice, once decoded. */
@@ -48,7 +51,7 @@ const MAX_REFILLS = 8
 export const llm: Pipeline = definePipeline<LlmInput, LlmContext>({
   name: 'llm',
   version: 1,
-  context: (input) => ({ ...input, kv: null, refills: 0, generated: [], error: null }),
+  context: (input) => ({ ...input, kv: null, first: [], refills: 0, generated: [], error: null }),
   holds: ['kv'],
   guards: {
     hasImages: (context) => context.images.length > 0,
@@ -57,6 +60,7 @@ export const llm: Pipeline = definePipeline<LlmInput, LlmContext>({
   },
   updates: {
     keepKv: (_, event) => ({ kv: event['kv'] as KvRef }),
+    keepPrefill: (_, event) => ({ kv: event['kv'] as KvRef, first: event['first'] as JsonObject[] }),
     loseKv: (context) => ({ kv: null, refills: context.refills + 1 }),
     giveUp: () => ({ error: { code: 'kv_lost', message: `The prompt's KV was lost ${MAX_REFILLS} times` } }),
     count: (_, event) => ({ generated: event['generated'] as number[] }),
@@ -69,9 +73,11 @@ export const llm: Pipeline = definePipeline<LlmInput, LlmContext>({
       phase: 'prefill',
       on: {
         PREFILLED: [
-          { guard: 'decodesHere', target: 'decode', update: 'keepKv' },
-          { target: 'transfer', update: 'keepKv' },
+          { guard: 'decodesHere', target: 'decode', update: 'keepPrefill' },
+          { target: 'transfer', update: 'keepPrefill' },
         ],
+        // The first token was the last of every choice.
+        FINISHED: { target: 'done', update: 'count' },
       },
     },
     transfer: {

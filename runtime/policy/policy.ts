@@ -15,8 +15,8 @@ export interface InstanceView {
   /** Phases it has actors for. */
   phases: readonly string[]
   host: string
-  /** Requests it would still accept now, by phase class. */
-  freeSlots: number
+  /** Hops it would still accept now, by the kind of slot they take. */
+  freeSlots: Readonly<Record<'prefill' | 'decode' | 'other', number>>
   /** Prompt tokens waiting or being computed. */
   prefillTokens: number
   /** Prefills waiting or running. */
@@ -35,6 +35,8 @@ export interface PlaceRequest {
   id: string
   /** `prefill`; `transfer` = where the decode goes; `decode`; or a phase of the user's own. */
   phase: string
+  /** Slots it takes. */
+  slots: 'prefill' | 'decode' | 'other'
   model: string
   promptTokens: number
   maxTokens: number

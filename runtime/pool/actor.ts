@@ -12,6 +12,7 @@ import type { PhaseEvent } from '../machine/types.ts'
 import type { HandOver } from '../wire/hop.ts'
 import type { Holds } from './holds.ts'
 import type { Inputs } from './inputs.ts'
+import type { Mover } from './mover.ts'
 import type { Reader } from './reader.ts'
 
 /** Which of an instance's slots a phase takes. */
@@ -23,6 +24,9 @@ export interface Services {
   text: TextModel
   holds: Holds
   inputs: Inputs
+  transfer: Mover
+  /** A fresh watch over one choice's text: told its tokens in order, it answers true when a stop string is complete. */
+  stopWatch: (stop: string[]) => (token: number) => boolean
 }
 
 export interface ActorContext<Context extends JsonObject = JsonObject> {

@@ -25,7 +25,9 @@ export class Holds {
     this.stopSweep = every(clock, KV_LEASE_MS / 6, () => this.sweep())
   }
 
+  /** Keeps it under a fresh lease; what older attempts of the request left here is freed. */
   keep(hold: string, request: string, attempt: number): void {
+    this.releaseRequest(request, attempt)
     this.holds.set(hold, { request, attempt, leaseUntil: this.clock.monotonic() + KV_LEASE_MS })
   }
 

@@ -4,10 +4,10 @@
  */
 import type { Bus } from '../bus/bus.ts'
 import { subjects } from '../bus/subjects.ts'
-import { type Clock, sleep } from '../clock.ts'
-import { isVolleyError } from '../errors.ts'
+import type { Clock } from '../clock.ts'
 import { newSecret } from '../ids.ts'
 import type { ErrorInfo, PhaseEvent, Step } from '../machine/types.ts'
+import { patiently } from './patience.ts'
 import { encodeHop, type Hop, hopId, type RequestRecord, TIMER, WAIT } from '../wire/hop.ts'
 
 /** The record that `step` makes of `record`. */
@@ -35,9 +35,6 @@ export function hopAfter(hop: Hop, step: Step, epoch: number, now: number): Hop 
   return timers.length === 0 ? next : { ...next, timers }
 }
 
-/** How long a publish is tried again under the same id (rule 16); outlives a leader election. */
-const PUBLISH_PATIENCE_MS = 10_000
-
 /** Arms the hop's timers and queues it. Safe to repeat: ids are deterministic. Error: `bus_timeout` after ten seconds. */
 export async function publishHop(bus: Bus, clock: Clock, hop: Hop, signal?: AbortSignal): Promise<void> {
   for (const { name, atMs, event } of hop.timers ?? []) {
@@ -61,17 +58,4 @@ async function appendTimer(bus: Bus, clock: Clock, hop: Hop, name: string, atMs:
   const target = subjects.hop(TIMER, hop.model, hop.lane, hop.id)
   await patiently(clock, signal, () =>
     bus.append(subjects.timer(hop.id, name), encodeHop(body), { schedule: { atMs, target } }))
-}
-
-async function patiently(clock: Clock, signal: AbortSignal | undefined, attempt: () => Promise<unknown>): Promise<void> {
-  const end = clock.monotonic() + PUBLISH_PATIENCE_MS
-  while (true) {
-    try {
-      await attempt()
-      return
-    } catch (error) {
-      if (!isVolleyError(error, 'bus_timeout') || clock.monotonic() > end) throw error
-      await sleep(clock, 50, signal)
-    }
-  }
 }

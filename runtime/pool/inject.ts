@@ -12,6 +12,7 @@ import { isTerminal } from '../wire/hop.ts'
 import { endReader } from './ending.ts'
 import { publishHop, recordAfter } from './hops.ts'
 import { emitStates } from './perform.ts'
+import { patiently } from './patience.ts'
 import { Records } from './records.ts'
 
 /** `applied`; `ended` = it was terminal already; `ignored` = its state has no answer, or the epoch has passed; `none` = no such request. */
@@ -38,15 +39,18 @@ export async function inject(
     emitStates(bus, clock, id, after, made, '')
     if (isTerminal(after)) {
       await endReader(bus, clock, id, after, signal)
-      await purgeRequest(bus, id)
+      await purgeRequest(bus, clock, id, signal)
     } else await publishHop(bus, clock, after.next!, signal)
     bus.publish(subjects.control(id), '{}')
     return 'applied'
   }
 }
 
-/** Takes a request's hops and timers out of the queue. */
-export async function purgeRequest(bus: Bus, id: string): Promise<void> {
-  await bus.purge(subjects.hopsOfRequest(id))
-  await bus.purge(subjects.timersOfRequest(id))
+/**
+ * Takes a request's timers and hops out of the queue; the hops last, since whoever dies in between leaves a hop whose
+ * next Look does it again. Error: `bus_timeout` after ten seconds.
+ */
+export async function purgeRequest(bus: Bus, clock: Clock, id: string, signal?: AbortSignal): Promise<void> {
+  await patiently(clock, signal, () => bus.purge(subjects.timersOfRequest(id)))
+  await patiently(clock, signal, () => bus.purge(subjects.hopsOfRequest(id)))
 }

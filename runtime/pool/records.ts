@@ -4,18 +4,15 @@
  */
 import type { Bus } from '../bus/bus.ts'
 import { LIVE_GRACE_MS, TERMINAL_TTL_MS } from '../bus/topology.ts'
-import { type Clock, sleep } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
 import { isTerminal, type RequestRecord } from '../wire/hop.ts'
+import { patiently } from './patience.ts'
 
 export interface Found {
   record: RequestRecord
   revision: number
 }
-
-/** How long one write or read is tried while the broker does not answer. */
-const PATIENCE_MS = 10_000
-const RETRY_MS = 50
 
 export class Records {
   private readonly bus: Bus
@@ -28,10 +25,10 @@ export class Records {
 
   /** Retries while the broker is away. Error: `bus_timeout` after ten seconds. */
   read(id: string, signal?: AbortSignal): Promise<Found | undefined> {
-    return this.patiently(async () => {
+    return patiently(this.clock, signal, async () => {
       const entry = await this.bus.bucket('volley_requests').get(id)
       return entry && { record: entry.json<RequestRecord>(), revision: entry.revision }
-    }, signal)
+    })
   }
 
   /**
@@ -43,35 +40,16 @@ export class Records {
       ? TERMINAL_TTL_MS
       : Math.max(0, record.deadline - this.clock.now()) + LIVE_GRACE_MS
     const body = JSON.stringify(record)
-    return await this.patiently(async () => {
+    return await patiently(this.clock, signal, async () => {
       try {
         return await this.bus.bucket('volley_requests').put(id, body, { expect, ttlMs })
       } catch (error) {
         if (!isVolleyError(error, 'bus_conflict') && !isVolleyError(error, 'bus_timeout')) throw error
         const found = await this.read(id, signal)
-        if (found && isMine(found.record, record)) return found.revision
+        if (found?.record.stamp === record.stamp) return found.revision
         if ((found?.revision ?? 0) === expect) throw error
         return undefined
       }
-    }, signal)
+    })
   }
-
-  private async patiently<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const end = this.clock.monotonic() + PATIENCE_MS
-    while (true) {
-      try {
-        return await attempt()
-      } catch (error) {
-        const passing = isVolleyError(error, 'bus_timeout') || isVolleyError(error, 'bus_conflict')
-        if (!passing || this.clock.monotonic() > end) throw error
-        await sleep(this.clock, RETRY_MS, signal)
-      }
-    }
-  }
-}
-
-/** Whether a stored record is the one I tried to write: claims are told apart by attempt and holder, steps by epoch and state. */
-function isMine(found: RequestRecord, wanted: RequestRecord): boolean {
-  return found.epoch === wanted.epoch && found.attempt === wanted.attempt && found.holder === wanted.holder &&
-    found.state === wanted.state && found.seq === wanted.seq && found.stamp === wanted.stamp
 }

@@ -1,0 +1,58 @@
+/**
+ * Decode: from the first token to the end of every choice, shown as it is made. Resumed, it asks the reader what it has
+ * and goes on from there: the sampler's random numbers depend on (seed, choice, index) alone.
+ * @module
+ */
+import type { TokenOut } from '../../runtime/engine/engine.ts'
+import { isVolleyError } from '../../runtime/errors.ts'
+import type { LlmContext } from '../../runtime/machine/llm.ts'
+import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
+import { isHere } from '../kv.ts'
+import { choicesOf, samplingOf } from '../request.ts'
+
+export const decode: Actor = defineActor<LlmContext>({
+  name: 'decode',
+  slots: 'decode',
+  async run({ context, instance, signal, reader, services, clock }) {
+    const { engine, holds, inputs } = services
+    const { kv } = context
+    if (kv === null || !isHere(kv, instance) || !holds.has(kv.hold)) {
+      return { type: 'KV_LOST', report: { reason: kv !== null && isHere(kv, instance) ? 'lease ended' : `its KV was on ${kv?.instance}` } }
+    }
+    const startedAt = clock.monotonic()
+    const shown = await reader.open()
+    const choices = choicesOf(context, services)
+    for (const [choice, ids] of shown.entries()) ids.forEach((token, index) => choices.add({ choice, index, token }))
+    // A first token that was lost on its way from prefill is sent again.
+    reader.send((context.first as unknown as TokenOut[]).flatMap((token) => choices.add(token) ?? []))
+    const open = choices.open()
+    const resumedAt = choices.counts()
+    if (open.length > 0) {
+      const prompt = await inputs.resolve(context.prompt)
+      const onTokens = (tokens: TokenOut[]) => {
+        const fresh: TokenOut[] = []
+        for (const token of tokens) {
+          const added = choices.add(token)
+          if (added === undefined) continue
+          fresh.push(added)
+          // Ended by its text, which the engine does not know.
+          if (added.finish && !token.finish) run.stop(token.choice)
+        }
+        reader.send(fresh)
+      }
+      const run = engine.decode({ hold: kv.hold, prompt, sampling: samplingOf(context), choices: open }, onTokens, signal)
+      try {
+        await run.done
+      } catch (error) {
+        if (isVolleyError(error, 'kv_lost')) return { type: 'KV_LOST', report: { reason: error.message } }
+        throw error
+      }
+    }
+    await reader.confirm()
+    const generated = choices.counts()
+    const made = generated.reduce((sum, count, i) => sum + count - (resumedAt[i] ?? 0), 0)
+    const ms = clock.monotonic() - startedAt
+    const report = { tokens: made, decodeMs: Math.round(ms * 1000) / 1000, perTokenMs: made === 0 ? 0 : Math.round((ms / made) * 1000) / 1000 }
+    return { type: 'DECODED', generated, report }
+  },
+})

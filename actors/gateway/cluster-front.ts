@@ -1,0 +1,127 @@
+/**
+ * The real thing behind the HTTP routes: admits requests over the bus, reads their tokens, answers questions about them.
+ * @module
+ */
+import type { Bus } from '../../runtime/bus/bus.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { TextModel } from '../../runtime/engine/text.ts'
+import { ERROR_KINDS, type ErrorCode, VolleyError } from '../../runtime/errors.ts'
+import { newId, toToken } from '../../runtime/ids.ts'
+import type { TokenOut } from '../../runtime/engine/engine.ts'
+import { pipelineOf } from '../../runtime/machine/registry.ts'
+import { inspectAll, inspectOne } from '../../runtime/client/inspect.ts'
+import { inject } from '../../runtime/pool/inject.ts'
+import type { Cluster } from '../../runtime/pool/view.ts'
+import { admit } from './admit.ts'
+import type { Front, FrontStats, OpenRequest, RequestDetails, RequestSummary, Submission } from './front.ts'
+import { type End, OpenRequests, type OpenResponse } from './open-requests.ts'
+
+export interface ClusterFrontOptions {
+  bus: Bus
+  clock: Clock
+  /** This gateway's id: one subject token, new for every life of the process. */
+  gateway: string
+  text: TextModel
+  cluster: Cluster
+  /** Requests that may be open here at once; more are refused with 429. */
+  maxOpen: number
+  onError?: (error: unknown, request: string) => void
+}
+
+export class ClusterFront implements Front {
+  private readonly options: ClusterFrontOptions
+  private readonly open: OpenRequests
+  private readonly createdMs: number
+  private closing = false
+
+  constructor(options: ClusterFrontOptions) {
+    this.options = options
+    this.open = new OpenRequests(options.bus, options.clock, options.gateway)
+    this.createdMs = options.clock.now()
+  }
+
+  models() {
+    return [{ text: this.options.text, createdMs: this.createdMs }]
+  }
+
+  stats(): FrontStats {
+    const instances = this.options.cluster.view().instances.filter((i) => i.model === toToken(this.options.text.name))
+    const running = instances.reduce((sum, i) => sum + i.prefills + i.decodes, 0)
+    const total = instances.reduce((sum, i) => sum + i.kvTokensTotal, 0)
+    const free = instances.reduce((sum, i) => sum + i.kvTokensFree, 0)
+    const open = this.open.running().length
+    const notReady = this.closing
+      ? 'the gateway is shutting down'
+      : instances.length === 0
+      ? `no instance serves model "${this.options.text.name}" yet`
+      : undefined
+    return { notReady, running, waiting: Math.max(0, open - running), kvUsage: total === 0 ? 0 : (total - free) / total, instances: instances.length }
+  }
+
+  async submit(submission: Submission, signal: AbortSignal): Promise<OpenRequest> {
+    const { bus, clock, gateway, maxOpen } = this.options
+    if (this.closing) throw new VolleyError('shutting_down', 'Cannot take a request: the gateway is shutting down')
+    if (submission.pipeline !== undefined) pipelineOf(submission.pipeline)
+    if (this.open.running().length >= maxOpen) {
+      throw new VolleyError('overloaded', `Cannot take a request: ${maxOpen} are open already`, { remedy: 'try again a little later' })
+    }
+    if (this.stats().instances === 0) {
+      throw new VolleyError('no_instance', `Cannot take a request: no instance serves model "${submission.model}"`, {
+        remedy: 'start one with "volley instance --nats URL"',
+      })
+    }
+    const id = newId('req')
+    const response = this.open.add(id, submission.n)
+    try {
+      await admit(bus, clock, gateway, id, submission)
+    } catch (error) {
+      this.open.remove(id)
+      throw error
+    }
+    const cancel = () => {
+      const event = { type: 'CANCEL', error: { code: 'cancelled', message: 'The caller went away' } }
+      void inject(bus, clock, id, event).catch((error) => this.options.onError?.(error, id))
+    }
+    if (signal.aborted) cancel()
+    return { id, tokens: tokensOf(response), cancel }
+  }
+
+  requests(): Promise<RequestSummary[]> {
+    return inspectAll(this.options.bus)
+  }
+
+  request(id: string): Promise<RequestDetails | undefined> {
+    return inspectOne(this.options.bus, id)
+  }
+
+  async cancel(id: string, signal: AbortSignal): Promise<boolean> {
+    const event = { type: 'CANCEL', error: { code: 'cancelled', message: 'Cancelled by request' } }
+    return (await inject(this.options.bus, this.options.clock, id, event, { signal })) !== 'none'
+  }
+
+  /** No new requests; resolves when the open ones have ended or `graceMs` has passed, then cancels the rest. */
+  async close(graceMs: number): Promise<void> {
+    const { bus, clock } = this.options
+    this.closing = true
+    const end = clock.monotonic() + graceMs
+    while (this.open.running().length > 0 && clock.monotonic() < end) {
+      await new Promise<void>((resolve) => clock.setTimer(20, resolve))
+    }
+    const event = { type: 'CANCEL', error: { code: 'shutting_down', message: 'The gateway is shutting down' } }
+    await Promise.allSettled(this.open.running().map((id) => inject(bus, clock, id, event)))
+    this.open.close()
+  }
+}
+
+async function* tokensOf(response: OpenResponse): AsyncGenerator<TokenOut[]> {
+  yield* response.tokens()
+  const end = await response.whenEnded
+  if (end.state !== 'done') throw errorOf(end)
+}
+
+/** How a request ended, as the error its reader gets. */
+function errorOf({ state, error }: End): VolleyError {
+  const fallback: ErrorCode = state === 'cancelled' ? 'cancelled' : 'internal'
+  const code = error !== undefined && error.code in ERROR_KINDS ? (error.code as ErrorCode) : fallback
+  return new VolleyError(code, error?.message ?? `The request was ${state}`)
+}

@@ -1,0 +1,139 @@
+/**
+ * One instance: an engine, every actor, and the host that works hops with them; its sign of life and its KV holds.
+ * Several may share a process and a bus connection.
+ * @module
+ */
+import type { Bus, Subscription } from '../../runtime/bus/bus.ts'
+import { subjects } from '../../runtime/bus/subjects.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Engine } from '../../runtime/engine/engine.ts'
+import type { TextModel } from '../../runtime/engine/text.ts'
+import { toToken } from '../../runtime/ids.ts'
+import type { Json } from '../../runtime/json.ts'
+import type { KvRef } from '../../runtime/machine/llm.ts'
+import type { Actor, Services, SlotClass } from '../../runtime/pool/actor.ts'
+import { slotsOf } from '../../runtime/pool/slots.ts'
+import { Holds } from '../../runtime/pool/holds.ts'
+import { InstanceHost } from '../../runtime/pool/host.ts'
+import { Inputs } from '../../runtime/pool/inputs.ts'
+import type { Mover } from '../../runtime/pool/mover.ts'
+import { Presence } from '../../runtime/pool/presence.ts'
+import type { InstanceStats } from '../../runtime/pool/stats.ts'
+import { isHere } from '../kv.ts'
+
+/** Prefills an instance takes before its first ones are through: enough to keep the engine busy, few enough to leave the rest to others. */
+const PREFILL_SLOTS = 4
+const OTHER_SLOTS = 16
+/** Changes are told at most so often between heartbeats. */
+const TELL_GAP_MS = 20
+
+export interface InstanceOptions {
+  bus: Bus
+  clock: Clock
+  id: string
+  incarnation: string
+  engine: Engine
+  text: TextModel
+  /** Frees what the mover keeps of a hold, if anything. */
+  mover: Mover & { forget(hold: string): void }
+  stopWatch: Services['stopWatch']
+  actors: readonly Actor[]
+  host: string
+  pid: number
+  onError?: (error: unknown, request: string) => void
+}
+
+/** Body of a release from another instance: free this hold, its bytes have arrived. */
+interface ReleaseMessage {
+  hold: string
+  attempt: number
+}
+
+export class Instance {
+  readonly host: InstanceHost
+  readonly holds: Holds
+  private readonly options: InstanceOptions
+  private readonly subscriptions: Subscription[] = []
+  private presence: Presence | undefined
+  private cancelTell: (() => void) | undefined
+
+  constructor(options: InstanceOptions) {
+    const { bus, clock, id, incarnation, engine, text, mover, stopWatch, actors } = options
+    this.options = options
+    this.holds = new Holds(clock, (hold) => {
+      engine.release(hold)
+      mover.forget(hold)
+    })
+    const services: Services = { engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, stopWatch }
+    this.host = new InstanceHost({
+      bus, clock, id, incarnation, model: toToken(text.name), actors, services,
+      hasSlot: (slots) => this.freeSlots()[slots] > 0,
+      release: (ref, attempt) => this.release(ref, attempt),
+      onChange: () => this.tellSoon(),
+      ...(options.onError ? { onError: options.onError } : {}),
+    })
+  }
+
+  /** Resolves when schedulers can see it. */
+  async start(): Promise<void> {
+    const { bus, clock, id } = this.options
+    this.host.start()
+    this.subscriptions.push(
+      bus.subscribe(subjects.instanceOp(id, 'release'), (m) => this.holds.release(m.json<ReleaseMessage>().hold)),
+    )
+    this.presence = new Presence(bus, clock, 'volley_instances', id, () => this.stats() as unknown as Json)
+    await this.presence.renew()
+  }
+
+  /** Drains, then says goodbye. */
+  async stop(graceMs: number): Promise<void> {
+    this.host.draining = true
+    await this.presence?.renew().catch(() => undefined)
+    await this.host.stop(graceMs)
+    for (const subscription of this.subscriptions) subscription.unsubscribe()
+    this.cancelTell?.()
+    this.holds.close()
+    await this.presence?.close().catch(() => undefined)
+  }
+
+  stats(): InstanceStats {
+    const { id, incarnation, engine, text, actors, host, pid, clock } = this.options
+    const load = engine.stats()
+    return {
+      state: this.host.draining ? 'draining' : 'up',
+      id, incarnation, host, pid,
+      model: toToken(text.name),
+      phases: actors.map((a) => a.name),
+      accepted: this.host.accepted,
+      freeSlots: this.freeSlots(),
+      engine: engine.info,
+      load,
+      holds: this.holds.size,
+      jobs: this.host.jobs.size,
+      atMs: clock.now(),
+    }
+  }
+
+  private freeSlots(): Record<SlotClass, number> {
+    const used: Record<SlotClass, number> = { prefill: 0, decode: 0, other: 0 }
+    for (const job of this.host.jobs.values()) used[slotsOf(job.handOver.hop.phase)]++
+    const { maxBatch } = this.options.engine.info
+    return { prefill: PREFILL_SLOTS - used.prefill, decode: maxBatch - used.decode, other: OTHER_SLOTS - used.other }
+  }
+
+  private release(ref: Json, attempt: number): void {
+    const kv = ref as unknown as KvRef
+    if (isHere(kv, this.options)) return this.holds.release(kv.hold)
+    const body: ReleaseMessage = { hold: kv.hold, attempt }
+    this.options.bus.publish(subjects.instanceOp(kv.instance, 'release'), JSON.stringify(body))
+  }
+
+  /** Tells schedulers soon, so that a freed slot does not wait for the next heartbeat. */
+  private tellSoon(): void {
+    const { bus, clock, id } = this.options
+    this.cancelTell ??= clock.setTimer(TELL_GAP_MS, () => {
+      this.cancelTell = undefined
+      bus.publish(subjects.instanceOp(id, 'stats'), JSON.stringify(this.stats()))
+    })
+  }
+}

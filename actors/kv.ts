@@ -1,0 +1,20 @@
+/**
+ * References to a prompt's KV, as they travel in a request's context.
+ * @module
+ */
+import type { HoldInfo } from '../runtime/engine/engine.ts'
+import type { JsonObject } from '../runtime/json.ts'
+import type { KvRef } from '../runtime/machine/llm.ts'
+
+interface InstanceName {
+  id: string
+  incarnation: string
+}
+
+export function kvRef(info: HoldInfo, { id, incarnation }: InstanceName, ticket: JsonObject | null): KvRef {
+  const { hold, tokens, bytes, blocks, numerics } = info
+  return { instance: id, incarnation, hold, tokens, bytes, blocks, numerics, ticket }
+}
+
+/** Whether the KV is on this very life of this instance. */
+export const isHere = (kv: KvRef, { id, incarnation }: InstanceName): boolean => kv.instance === id && kv.incarnation === incarnation

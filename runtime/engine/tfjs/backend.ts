@@ -1,0 +1,47 @@
+/**
+ * Starts a TensorFlow.js backend by name and makes the model's kernels known to it. Knows which package holds which
+ * backend; nothing of models.
+ * @module
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import { VolleyError } from '../../errors.ts'
+import { registerKernels } from './kernels/register.ts'
+
+/** Packages are imported on demand: a backend that is not asked for costs nothing and may be absent. */
+const PACKAGES: Record<string, () => Promise<unknown>> = {
+  wasm: () => import('@tensorflow/tfjs-backend-wasm'),
+  cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+}
+
+/**
+ * Backends on which a row's bits are its own whatever shares the step: their matrix products add over k in order, one
+ * accumulator an element. The tests of the decoder compare bits to prove it.
+ */
+const BATCH_INVARIANT: ReadonlySet<string> = new Set(['wasm', 'cpu'])
+
+export const isBatchInvariant = (backend: string): boolean => BATCH_INVARIANT.has(backend)
+
+/**
+ * Makes `name` tfjs's current backend in this thread, with every kernel registered. Cheap when it is already.
+ * Errors: `engine_unavailable`.
+ */
+export async function startBackend(name: string): Promise<void> {
+  const load = PACKAGES[name]
+  if (load === undefined) {
+    const known = Object.keys(PACKAGES).join(', ')
+    throw new VolleyError('engine_unavailable', `No tensor backend is called "${name}"`, { remedy: `use one of: ${known}` })
+  }
+  if (tf.getBackend() === name) return
+  tf.enableProdMode()
+  try {
+    await load()
+    if (!(await tf.setBackend(name))) throw new Error('its initialisation failed')
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new VolleyError('engine_unavailable', `The tensor backend "${name}" did not start: ${why}`, {
+      remedy: `install the dependencies again (npm ci), or take another engine (${name === 'cpu' ? 'wasm' : 'cpu'})`,
+      cause,
+    })
+  }
+  registerKernels(name)
+}

@@ -1,0 +1,134 @@
+/**
+ * Llama-shaped decoders (Llama, Mistral, Qwen2, Qwen3), written once against the named kernels. Knows the mathematics
+ * of a step; nothing of file formats, scheduling or sampling.
+ * @module
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import type { KvPool } from '../../kv/pool.ts'
+import type { Chunk, Forward } from '../forward.ts'
+import type { DecoderConfig, ModelSource } from '../load/source.ts'
+import { isBatchInvariant, startBackend } from './backend.ts'
+import { embed } from './kernels/embed.ts'
+import { call } from './kernels/kernel.ts'
+import { kvAppend } from './kernels/kv-append.ts'
+import { matMul } from './kernels/mat-mul.ts'
+import { pagedAttention } from './kernels/paged-attention.ts'
+import { rmsNorm } from './kernels/rms-norm.ts'
+import { rope } from './kernels/rope.ts'
+import { siluMul } from './kernels/silu-mul.ts'
+import { inverseFrequencies, rotaryRows } from './rotary.ts'
+import { planStep, type Step } from './step.ts'
+import { type LayerWeights, type Linear, loadWeights } from './weights.ts'
+
+/** Raised whenever a kernel's result changes by a bit: caches made before must not be mixed with those made after. */
+const KERNEL_VERSION = 1
+
+/** What every layer of one step shares. */
+interface StepContext {
+  step: Step
+  pool: KvPool
+  cos: tf.Tensor
+  sin: tf.Tensor
+}
+
+export interface TfjsForwardOptions {
+  /** `wasm` or `cpu`. */
+  backend: string
+}
+
+/**
+ * Loads a model onto a backend of this thread. Loading blocks; a step blocks too, except for the last read.
+ * Errors: `engine_unavailable`, `model_file_invalid`, `tensor_shape`.
+ */
+export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardOptions): Promise<Forward> {
+  await startBackend(backend)
+  const { config } = source
+  const weights = loadWeights(source)
+  const frequencies = inverseFrequencies(config)
+
+  const logits = (step: Step, pool: KvPool): tf.Tensor | undefined =>
+    tf.tidy(() => {
+      const context: StepContext = { step, pool, ...rotaryRows(frequencies, step.positions) }
+      let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens: step.tokens })
+      for (const [index, layer] of weights.layers.entries()) {
+        const last = index === weights.layers.length - 1
+        const next = tf.tidy(() => layerForward(config, layer, index, last, x, context))
+        x.dispose()
+        if (next === undefined) return undefined
+        x = next
+      }
+      return linear(weights.head, call(rmsNorm, { x, weight: weights.norm }, { eps: config.rmsNormEps }))
+    })
+
+  return {
+    config,
+    backend,
+    numerics: `${backend}-f32-tfjs${tf.version_core}-k${KERNEL_VERSION}`,
+    batchInvariant: isBatchInvariant(backend),
+    async run(chunks, pool) {
+      if (chunks.length === 0) return []
+      await startBackend(backend)
+      const result = logits(planStep(chunks, config, pool), pool)
+      const values = result === undefined ? new Float32Array() : await result.data<'float32'>()
+      result?.dispose()
+      return splitRows(chunks, values, config.vocabSize)
+    },
+    memory: () => {
+      const { numBytes, numTensors } = tf.memory()
+      return { bytes: numBytes + weights.embed.byteLength, tensors: numTensors }
+    },
+    dispose: () => weights.dispose(),
+  }
+}
+
+const linear = ({ weight, bias }: Linear, x: tf.Tensor): tf.Tensor =>
+  call(matMul, bias === undefined ? { x, weight } : { x, weight, bias }, {})
+
+/**
+ * One layer: x [rows, hidden] in and out. The last layer goes on with the wanted rows only, once every row's K and V
+ * are in the pool; undefined = none is wanted.
+ */
+function layerForward(
+  config: DecoderConfig,
+  layer: LayerWeights,
+  index: number,
+  last: boolean,
+  x: tf.Tensor,
+  { step, pool, cos, sin }: StepContext,
+): tf.Tensor | undefined {
+  const { heads, kvHeads, headDim, rmsNormEps: eps } = config
+  const { spans, rows, wanted } = step
+  const rotated = (projection: Linear, count: number, norm: tf.Tensor | undefined, input: tf.Tensor): tf.Tensor => {
+    const y = linear(projection, input)
+    const normed = norm === undefined ? y : headNorm(y, norm, count)
+    return call(rope, { x: normed, cos, sin }, { heads: count, headDim })
+  }
+  const headNorm = (y: tf.Tensor, weight: tf.Tensor, count: number): tf.Tensor =>
+    tf.reshape(call(rmsNorm, { x: tf.reshape(y, [rows * count, headDim]), weight }, { eps }), y.shape)
+
+  const input = call(rmsNorm, { x, weight: layer.attnNorm }, { eps })
+  const k = rotated(layer.k, kvHeads, layer.kNorm, input)
+  const v = linear(layer.v, input)
+  call(kvAppend, { k, v }, { pool, layer: index, spans })
+  if (last && wanted.length === 0) return undefined
+
+  const q = rotated(layer.q, heads, layer.qNorm, input)
+  const window = config.slidingWindow[index]
+  const mixed = call(pagedAttention, { q }, { pool, layer: index, spans, kvHeads, headDim, window })
+  const pick = (y: tf.Tensor): tf.Tensor =>
+    last && wanted.length < rows ? tf.gather(y, tf.tensor1d(wanted, 'int32')) : y
+  const attended = tf.add(pick(x), linear(layer.o, pick(mixed)))
+
+  const hidden = call(rmsNorm, { x: attended, weight: layer.ffnNorm }, { eps })
+  const active = call(siluMul, { gate: linear(layer.gate, hidden), up: linear(layer.up, hidden) }, {})
+  return tf.add(attended, linear(layer.down, active))
+}
+
+/** The logits of each chunk's wanted rows, in the order of the chunks: views of one array. */
+function splitRows(chunks: readonly Chunk[], values: Float32Array, vocab: number): Float32Array[] {
+  let at = 0
+  return chunks.map(({ tokens, logits }) => {
+    const rows = logits === 'none' ? 0 : logits === 'last' ? 1 : tokens.length
+    return values.subarray(at, (at += rows * vocab))
+  })
+}

@@ -1,0 +1,43 @@
+/**
+ * Rotary positions: inverse frequencies once a model, cosines and sines once a step. Computed in double precision and
+ * rounded once, so that an angle's bits depend on its position alone.
+ * @module
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import type { DecoderConfig } from '../load/source.ts'
+
+type RotaryConfig = Pick<DecoderConfig, 'headDim' | 'ropeTheta' | 'ropeScaling'>
+
+/**
+ * headDim / 2 inverse frequencies, theta^(-2i/dim), scaled. Llama-3 scaling leaves wavelengths short against the
+ * original context, divides long ones by `factor`, and blends between (Llama 3.1's `rope_type: llama3`).
+ */
+export function inverseFrequencies({ headDim, ropeTheta, ropeScaling }: RotaryConfig): Float64Array {
+  const frequencies = Float64Array.from({ length: headDim / 2 }, (_, i) => ropeTheta ** ((-2 * i) / headDim))
+  if (ropeScaling === undefined) return frequencies
+  const { factor } = ropeScaling
+  if (ropeScaling.type === 'linear') return frequencies.map((f) => f / factor)
+  const { lowFreqFactor: low, highFreqFactor: high, originalContextLength: context } = ropeScaling
+  return frequencies.map((f) => {
+    const turns = (context * f) / (2 * Math.PI)
+    if (turns > high) return f
+    if (turns < low) return f / factor
+    const blend = (turns - low) / (high - low)
+    return (1 - blend) * (f / factor) + blend * f
+  })
+}
+
+/** Cosines and sines of each row's position, both [rows, 1, headDim / 2]: they broadcast over heads. */
+export function rotaryRows(frequencies: Float64Array, positions: Int32Array): { cos: tf.Tensor; sin: tf.Tensor } {
+  const half = frequencies.length
+  const cos = new Float32Array(positions.length * half)
+  const sin = new Float32Array(positions.length * half)
+  positions.forEach((position, row) => {
+    frequencies.forEach((frequency, i) => {
+      cos[row * half + i] = Math.cos(position * frequency)
+      sin[row * half + i] = Math.sin(position * frequency)
+    })
+  })
+  const shape: [number, number, number] = [positions.length, 1, half]
+  return { cos: tf.tensor3d(cos, shape), sin: tf.tensor3d(sin, shape) }
+}

@@ -1,0 +1,161 @@
+/**
+ * The scheduler's side of a hop: pull for a free slot, ask the policy, hand the hop and its lease to one instance
+ * (protocol rules 9 to 11). It keeps nothing a request needs: any replica may do the next hop.
+ * @module
+ */
+import type { Bus, Delivery } from '../bus/bus.ts'
+import { subjects } from '../bus/subjects.ts'
+import { ACK_WAIT_MS } from '../bus/topology.ts'
+import { type Clock, sleep } from '../clock.ts'
+import { isVolleyError } from '../errors.ts'
+import type { Decision, PlaceRequest, Policy } from '../policy/policy.ts'
+import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
+import { slotsOf } from './slots.ts'
+import type { Cluster } from './view.ts'
+
+const HAND_OVER_TIMEOUT_MS = 1_000
+const PULL_EXPIRES_MS = 2_000
+/** Most hops taken in one pull: each waits in this process for its own hand-over only. */
+const MAX_PULL = 16
+
+/** What was decided about one hop, for the ledger. */
+export interface Placement {
+  request: string
+  phase: string
+  decision: Decision
+  outcome: string
+  atMs: number
+}
+
+export interface DispatcherOptions {
+  bus: Bus
+  clock: Clock
+  cluster: Cluster
+  policy: Policy
+  onPlaced?: (placement: Placement) => void
+  onError?: (error: unknown) => void
+}
+
+export class Dispatcher {
+  policy: Policy
+  private readonly options: DispatcherOptions
+  private readonly abort = new AbortController()
+  private readonly loops = new Map<string, Promise<void>>()
+
+  constructor(options: DispatcherOptions) {
+    this.options = options
+    this.policy = options.policy
+  }
+
+  /** Serves every phase that some instance has an actor for, from now until `stop`. */
+  async run(): Promise<void> {
+    const { cluster } = this.options
+    while (!this.abort.signal.aborted) {
+      const changed = cluster.nextChange()
+      for (const phase of [TIMER, ...cluster.phases()]) {
+        if (!this.loops.has(phase)) this.loops.set(phase, this.serve(phase))
+      }
+      await changed
+    }
+    await Promise.all(this.loops.values())
+  }
+
+  stop(): void {
+    this.abort.abort()
+    this.options.cluster.stop()
+  }
+
+  private async serve(phase: string): Promise<void> {
+    const { bus, clock, cluster } = this.options
+    const { signal } = this.abort
+    let ensured = false
+    while (!signal.aborted) {
+      try {
+        if (!ensured) await bus.ensurePhase(phase)
+        ensured = true
+        const changed = cluster.nextChange()
+        const free = phase === TIMER ? Math.min(1, cluster.view().instances.length) : cluster.freeSlots(phase, slotsOf(phase))
+        if (free <= 0) {
+          await changed
+          continue
+        }
+        const pulled = await bus.pull(phase, { max: Math.min(free, MAX_PULL), expiresMs: PULL_EXPIRES_MS, signal })
+        const at = clock.monotonic()
+        // One after the other up to the choice, so that each placement sees the one before in the ledger.
+        for (const delivery of pulled) void this.deliver(delivery, at).catch((error) => this.options.onError?.(error))
+      } catch (error) {
+        if (signal.aborted) return
+        if (!isVolleyError(error, 'bus_timeout')) this.options.onError?.(error)
+        await sleep(clock, 100)
+      }
+    }
+  }
+
+  /** Hands one hop over, choosing again after a refusal while half its lease is left; then forgets it. */
+  private async deliver(delivery: Delivery, pulledAt: number): Promise<void> {
+    const { clock, cluster } = this.options
+    const hop = delivery.json<Hop>()
+    const refused = new Set<string>()
+    while (clock.monotonic() - pulledAt < ACK_WAIT_MS / 2) {
+      const decision = this.decide(hop, refused)
+      if (decision.instance === undefined) {
+        refused.clear()
+        await Promise.race([cluster.nextChange(), sleep(clock, 50)])
+        continue
+      }
+      const outcome = await this.handTo(decision.instance, hop, delivery, decision.decodeHere === true)
+      this.options.onPlaced?.({ request: hop.id, phase: hop.phase, decision, outcome, atMs: clock.now() })
+      if (!outcome.startsWith('refused')) return
+      refused.add(decision.instance)
+    }
+  }
+
+  private decide(hop: Hop, refused: Set<string>): Decision {
+    const { cluster } = this.options
+    const view = cluster.view()
+    const instances = view.instances.filter((i) => !refused.has(i.id))
+    if (hop.phase === TIMER) return { instance: instances[0]?.id, scores: {}, reason: 'any' }
+    const request = placeRequest(hop)
+    if (hop.phase === 'decode') {
+      // Decode goes where the KV is. Where that is gone, whoever gets it finds the loss and says so.
+      const owner = view.instances.find((i) => i.id === request.kvOwner)
+      if (owner) return { instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' }
+    }
+    return this.policy.place({ ...view, instances }, request)
+  }
+
+  private async handTo(instance: string, hop: Hop, delivery: Delivery, decodeHere: boolean): Promise<string> {
+    const { bus, cluster } = this.options
+    const { ackSubject, seq, delivery: count } = delivery
+    const placement = cluster.place(instance, slotsOf(hop.phase), placeRequest(hop).promptTokens)
+    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere }
+    let outcome = 'timeout'
+    let accepted: number | undefined
+    try {
+      const message = await bus.request(subjects.handOver(instance), JSON.stringify(body), { timeoutMs: HAND_OVER_TIMEOUT_MS })
+      const reply = message.json<HandOverReply & { accepted?: number }>()
+      outcome = reply.status === 'refused' ? `refused: ${reply.reason}` : reply.status
+      accepted = reply.accepted
+    } catch (error) {
+      if (isVolleyError(error, 'no_responders')) outcome = 'refused: gone'
+      else if (!isVolleyError(error, 'bus_timeout')) throw error
+    } finally {
+      cluster.settle(instance, placement, accepted)
+    }
+    return outcome
+  }
+}
+
+/** What a policy sees of a hop. */
+function placeRequest(hop: Hop): PlaceRequest {
+  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null }
+  return {
+    id: hop.id,
+    phase: hop.phase,
+    slots: slotsOf(hop.phase),
+    model: hop.model,
+    promptTokens: context.promptTokens ?? 0,
+    maxTokens: (context.sampling?.maxTokens ?? 0) * (context.n ?? 1),
+    kvOwner: context.kv?.instance,
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * An engine without a model: token i of a choice is a fixed function of (prompt, seed, choice, i), and every token takes
+ * a while of the handed-in clock. It keeps the port's promises about holds, so that protocol tests are about the protocol.
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { type Clock, sleep } from '../../runtime/clock.ts'
+import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../../runtime/engine/engine.ts'
+import { VolleyError } from '../../runtime/errors.ts'
+
+const BLOCK_TOKENS = 4
+const BLOCK_BYTES = 16
+
+/** What every engine of this kind says for (prompt, seed, choice, index). */
+export function scriptedToken(prompt: readonly number[], seed: number, choice: number, index: number): number {
+  const digest = createHash('sha256').update(JSON.stringify([prompt, seed, choice, index])).digest()
+  return 3 + (digest[0]! % 90)
+}
+
+export interface ScriptEngineOptions {
+  clock: Clock
+  tokenMs?: number
+  prefillMs?: number
+  blocksTotal?: number
+  maxBatch?: number
+}
+
+export class ScriptEngine implements Engine {
+  readonly info: EngineInfo
+  private readonly clock: Clock
+  private readonly tokenMs: number
+  private readonly prefillMs: number
+  private readonly holds = new Map<string, { info: HoldInfo; prompt: number[] }>()
+  private running = 0
+
+  constructor({ clock, tokenMs = 5, prefillMs = 10, blocksTotal = 1000, maxBatch = 8 }: ScriptEngineOptions) {
+    this.clock = clock
+    this.tokenMs = tokenMs
+    this.prefillMs = prefillMs
+    this.info = {
+      model: 'script', backend: 'script', numerics: 'script-1', vocabSize: 100, contextLength: 512,
+      blockTokens: BLOCK_TOKENS, blockBytes: BLOCK_BYTES, blocksTotal, maxBatch,
+    }
+  }
+
+  stats(): EngineStats {
+    const used = [...this.holds.values()].reduce((sum, h) => sum + h.info.blocks, 0)
+    return {
+      blocksFree: this.info.blocksTotal - used, blocksCached: 0, blocksReserved: used, holds: this.holds.size,
+      prefillsWaiting: 0, prefillTokensWaiting: 0, decodesRunning: this.running, decodeTokens: 0, prefixHitTokens: 0,
+      prefillTokensTotal: 0, decodeTokensTotal: 0, stepMs: 0, memoryBytes: 0,
+    }
+  }
+
+  hasRoom(tokens: number): boolean {
+    return this.stats().blocksFree * BLOCK_TOKENS >= tokens
+  }
+
+  async prefill({ hold, tokens, sampling, choices }: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
+    await sleep(this.clock, this.prefillMs, signal)
+    const info = this.keep(hold, tokens)
+    const first = Array.from({ length: choices }, (_, choice) => this.token(tokens, sampling.seed, choice, 0, sampling.maxTokens))
+    return { hold: info, first, cachedTokens: 0, computeMs: this.prefillMs }
+  }
+
+  decode(job: DecodeJob, onTokens: (tokens: TokenOut[]) => void, signal: AbortSignal): DecodeRun {
+    const stopped = new Set<number>()
+    const run = async () => {
+      const held = this.holds.get(job.hold)
+      if (!held) throw new VolleyError('kv_lost', `Cannot decode: no hold "${job.hold}"`)
+      this.running++
+      try {
+        const open = new Map(job.choices.map((c) => [c.choice, c.generated.length]))
+        while (open.size > 0) {
+          await sleep(this.clock, this.tokenMs, signal)
+          const tokens: TokenOut[] = []
+          for (const [choice, index] of open) {
+            if (stopped.has(choice)) open.delete(choice)
+            else {
+              const token = this.token(held.prompt, job.sampling.seed, choice, index, job.sampling.maxTokens)
+              tokens.push(token)
+              if (token.finish) open.delete(choice)
+              else open.set(choice, index + 1)
+            }
+          }
+          if (tokens.length > 0) onTokens(tokens)
+        }
+      } finally {
+        this.running--
+      }
+    }
+    return { stop: (choice) => void stopped.add(choice), done: run() }
+  }
+
+  hold(name: string): HoldInfo | undefined {
+    return this.holds.get(name)?.info
+  }
+
+  exportHold(name: string): Promise<{ bytes: Uint8Array; digest: string }> {
+    const held = this.holds.get(name)
+    if (!held) return Promise.reject(new VolleyError('kv_lost', `Cannot export: no hold "${name}"`))
+    const bytes = new TextEncoder().encode(JSON.stringify(held.prompt))
+    return Promise.resolve({ bytes, digest: digestOf(bytes) })
+  }
+
+  importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
+    if (digestOf(bytes) !== digest) return Promise.reject(new VolleyError('transfer_failed', 'Cannot import: the digest differs'))
+    return Promise.resolve(this.keep(info.hold, JSON.parse(new TextDecoder().decode(bytes)) as number[]))
+  }
+
+  release(hold: string): void {
+    this.holds.delete(hold)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  private keep(hold: string, prompt: number[]): HoldInfo {
+    const blocks = Math.ceil(prompt.length / BLOCK_TOKENS)
+    const info = { hold, tokens: prompt.length, blocks, bytes: blocks * BLOCK_BYTES, numerics: this.info.numerics }
+    this.holds.set(hold, { info, prompt })
+    return info
+  }
+
+  private token(prompt: number[], seed: number, choice: number, index: number, maxTokens: number): TokenOut {
+    const token = scriptedToken(prompt, seed, choice, index)
+    return { choice, index, token, ...(index + 1 >= maxTokens ? { finish: 'length' as const } : {}) }
+  }
+}
+
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

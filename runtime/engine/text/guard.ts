@@ -5,23 +5,20 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import type { AddedToken } from './parts.ts'
+import type { ControlTokens } from './control-tokens.ts'
 
 /** A piece of a rendered prompt: a control token the template wrote, or text. */
 export type Segment = { text: string } | { id: number }
 
 /** Marks the texts of one chat and finds the template's tokens in the result. */
 export class Guard {
-  readonly #tokens: readonly AddedToken[]
+  readonly #tokens: ControlTokens
   /** 128 random bits. */
   readonly #mark = BigInt('0x' + randomBytes(16).toString('hex')).toString().padStart(39, '0')
 
-  /** `tokens`: the control tokens, which only the template may write. */
-  constructor(tokens: readonly AddedToken[]) {
-    // Longest first: at one place the longest token counts, as in the tokenizer.
-    this.#tokens = tokens.filter(({ content }) => content.length > 1).sort((a, b) =>
-      b.content.length - a.content.length
-    )
+  /** `tokens`: what only the template may write. */
+  constructor(tokens: ControlTokens) {
+    this.#tokens = tokens
   }
 
   /** The same value, every string in it (keys too) marked where it needs to be. */
@@ -29,13 +26,9 @@ export class Guard {
     if (typeof value === 'string') return this.#protectText(value)
     if (Array.isArray(value)) return value.map((item) => this.protect(item))
     if (typeof value !== 'object' || value === null) return value
-    const fields = Object.entries(value)
-    return Object.fromEntries(fields.map(([key, item]) => [this.#breakTokens(key), this.#protectField(key, item)]))
-  }
-
-  /** A rendered text without its marks. */
-  unmark(text: string): string {
-    return text.replaceAll(this.#mark, '')
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [this.#protectWord(key), this.#protectField(key, item)]),
+    )
   }
 
   /** Cuts a rendered text at the control tokens the template wrote; the texts between have no marks any more. */
@@ -43,13 +36,13 @@ export class Guard {
     const out: Segment[] = []
     let stripNext = false
     const addText = (piece: string, stripEnd: boolean) => {
-      const unmarked = this.unmark(piece)
+      const unmarked = piece.replaceAll(this.#mark, '')
       const started = stripNext ? unmarked.trimStart() : unmarked
       const text = stripEnd ? started.trimEnd() : started
       if (text !== '') out.push({ text })
     }
     let at = 0
-    for (const { index, token } of this.#find(rendered)) {
+    for (const { index, token } of this.#tokens.find(rendered)) {
       addText(rendered.slice(at, index), token.lstrip === true)
       out.push({ id: token.id })
       at = index + token.content.length
@@ -59,51 +52,21 @@ export class Guard {
     return out
   }
 
-  /** Control tokens in a text, from left to right, without overlap. */
-  *#find(text: string): Generator<{ index: number; token: AddedToken }> {
-    if (this.#tokens.length === 0) return
-    const byText = new Map(this.#tokens.map((token) => [token.content, token]))
-    const any = new RegExp([...byText.keys()].map(escapeRegExp).join('|'), 'gu')
-    for (const match of text.matchAll(any)) yield { index: match.index, token: byText.get(match[0])! }
+  #protectField(key: string, value: unknown): unknown {
+    return (key === 'role' || key === 'type') && typeof value === 'string' ? this.#protectWord(value) : this.protect(value)
   }
 
   /** Keys, roles and types are words that templates look for, so only whole tokens in them are taken apart. */
-  #protectField(key: string, value: unknown): unknown {
-    if ((key === 'role' || key === 'type') && typeof value === 'string') return this.#breakTokens(value)
-    return this.protect(value)
+  #protectWord(word: string): string {
+    return this.#tokens.breakWhole(word, this.#mark)
   }
 
+  /** Besides whole tokens: what a template joins must not make one, be it two texts or a text and the template's own. */
   #protectText(text: string): string {
-    let marked = this.#breakTokens(text)
-    // Texts that a template joins must not make a token together, nor one text with the template's own.
-    const contents = this.#tokens.map((token) => token.content)
-    if (contents.some((content) => beginsAtEnd(text, content))) marked += this.#mark
-    if (contents.some((content) => endsAtStart(text, content))) marked = this.#mark + marked
-    if (marked !== text || !contents.some((content) => content.includes(text))) return marked
-    return text.replace(/\S/u, `$&${this.#mark}`)
-  }
-
-  #breakTokens(text: string): string {
-    let marked = text
-    for (const { content } of this.#tokens) {
-      if (!marked.includes(content)) continue
-      // After the first character of every occurrence, overlapping ones included.
-      marked = marked.replace(new RegExp(`(?=${escapeRegExp(content)})[^]`, 'gu'), `$&${this.#mark}`)
-    }
-    return marked
+    const inner = this.#tokens.breakWhole(text, this.#mark)
+    const before = this.#tokens.couldEnd(text) ? this.#mark : ''
+    const after = this.#tokens.couldBegin(text) ? this.#mark : ''
+    const marked = before + inner + after
+    return marked === text && this.#tokens.isInside(text) ? text.replace(/\S/u, `$&${this.#mark}`) : marked
   }
 }
-
-/** Whether the text's end is the beginning of `token`, but not all of it. */
-function beginsAtEnd(text: string, token: string): boolean {
-  for (let n = 1; n < token.length; n++) if (text.endsWith(token.slice(0, n))) return true
-  return false
-}
-
-/** Whether the text's start is the end of `token`, but not all of it. */
-function endsAtStart(text: string, token: string): boolean {
-  for (let n = 1; n < token.length; n++) if (text.startsWith(token.slice(-n))) return true
-  return false
-}
-
-const escapeRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')

@@ -5,10 +5,14 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
+import { VolleyError } from '../../errors.ts'
 import type { ControlTokens } from './control-tokens.ts'
 
 /** A piece of a rendered prompt: a control token the template wrote, or text. */
 export type Segment = { text: string } | { id: number }
+
+/** Arrays and objects within each other, at most: what a template can walk through. */
+const DEEPEST = 64
 
 /** Marks the texts of one chat and finds the template's tokens in the result. */
 export class Guard {
@@ -21,14 +25,22 @@ export class Guard {
     this.#tokens = tokens
   }
 
-  /** The same value, every string in it (keys too) marked where it needs to be. */
-  protect(value: unknown): unknown {
+  /** The same value, every string in it (keys too) marked where it needs to be. Error: `invalid_request` (too deep). */
+  protect(value: unknown, depth = 0): unknown {
     if (typeof value === 'string') return this.#protectText(value)
-    if (Array.isArray(value)) return value.map((item) => this.protect(item))
     if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [this.#protectWord(key), this.#protectField(key, item)]),
-    )
+    if (depth > DEEPEST) {
+      throw new VolleyError('invalid_request', `A message nests its fields more than ${DEEPEST} levels deep`, {
+        remedy: 'send flatter messages.',
+        param: 'messages',
+      })
+    }
+    if (Array.isArray(value)) return value.map((item) => this.protect(item, depth + 1))
+    const field = (key: string, item: unknown): unknown =>
+      (key === 'role' || key === 'type') && typeof item === 'string'
+        ? this.#protectWord(item)
+        : this.protect(item, depth + 1)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.#protectWord(key), field(key, item)]))
   }
 
   /** Cuts a rendered text at the control tokens the template wrote; the texts between have no marks any more. */
@@ -52,16 +64,12 @@ export class Guard {
     return out
   }
 
-  #protectField(key: string, value: unknown): unknown {
-    return (key === 'role' || key === 'type') && typeof value === 'string' ? this.#protectWord(value) : this.protect(value)
-  }
-
   /** Keys, roles and types are words that templates look for, so only whole tokens in them are taken apart. */
   #protectWord(word: string): string {
     return this.#tokens.breakWhole(word, this.#mark)
   }
 
-  /** Besides whole tokens: what a template joins must not make one, be it two texts or a text and the template's own. */
+  /** Besides whole tokens: what a template joins must not make one, be it two texts or one text and its own. */
   #protectText(text: string): string {
     const inner = this.#tokens.breakWhole(text, this.#mark)
     const before = this.#tokens.couldEnd(text) ? this.#mark : ''

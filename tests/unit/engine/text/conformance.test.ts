@@ -144,8 +144,8 @@ describe.skipIf(folder === undefined)('chat() with real vocabularies', () => {
       'tokenizer_config.json': {
         bos_token: '<s>',
         eos_token: '</s>',
-        chat_template:
-          `{{ bos_token }}{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}{% endfor %}<|assistant|>\n`,
+        chat_template: '{{ bos_token }}{% for m in messages %}' +
+          `{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}{% endfor %}<|assistant|>\n`,
       },
     }
     const phi = openText(writeDirectory(root, 'phi', files))

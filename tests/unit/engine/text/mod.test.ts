@@ -176,7 +176,8 @@ describe('chat()', () => {
         const ids = model.chat(messages)
         expect(control(ids)).toEqual([257, 258, 257, 258, 257])
         expect(model.decode(ids, { special: true })).toBe(
-          `<|im_start|>system\n${one.trim()}<|im_end|>\n<|im_start|>user\n${two.trim()}<|im_end|>\n<|im_start|>assistant\n`,
+          `<|im_start|>system\n${one.trim()}<|im_end|>\n<|im_start|>user\n${two.trim()}<|im_end|>\n` +
+            '<|im_start|>assistant\n',
         )
       }),
       { numRuns: 300 },
@@ -207,6 +208,33 @@ describe('chat()', () => {
       const rendered = `<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`
       expect(model.chat([{ role: 'user', content }])).toEqual(model.encode(rendered, { special: true }))
     }))
+  })
+
+  test('Metaspace adds its space to the first piece only, in a chat as in a whole text', () => {
+    const { tokens } = spmVocabulary()
+    const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]))
+    const tokenizer = {
+      added_tokens: ['<s>', '</s>'].map((content, i) => ({ id: i + 1, content, special: true, normalized: false })),
+      normalizer: null,
+      pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: false },
+      post_processor: null,
+      decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first' },
+      model: { type: 'BPE', vocab, merges: [], byte_fallback: true, unk_token: '<unk>' },
+    }
+    const template = '{% for m in messages %}{{ m.content }}</s>{% endfor %}'
+    const first = open(
+      byteModelFiles({ 'tokenizer.json': tokenizer, 'tokenizer_config.json': { chat_template: template } }),
+    )
+    const ids = first.chat([{ role: 'user', content: 'he' }, { role: 'user', content: 'lo' }])
+    expect(ids).toEqual(first.encode('he</s>lo</s>', { special: true }))
+    expect(ids).toEqual(['▁', 'h', 'e', '</s>', 'l', 'o', '</s>'].map((piece) => vocab[piece]))
+    expect(first.decode(ids)).toBe('helo')
+  })
+
+  test('messages nested without end are refused, not a crash', () => {
+    let deep: unknown = 'x'
+    for (let i = 0; i < 100_000; i++) deep = [deep]
+    expect(codeOf(() => model.chat([{ role: 'user', content: 'x', deep }]))).toBe('invalid_request')
   })
 
   test('other fields and their keys are guarded too, and JSON stays JSON', () => {

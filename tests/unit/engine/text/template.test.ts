@@ -13,7 +13,8 @@ describe('ChatTemplate', () => {
   test('has what Hugging Face gives to templates', () => {
     const source =
       `{% for i in range(2) %}{{ i }}{% endfor %} {{ strftime_now('%d %b %Y') }} {{ {'a': "é"} | tojson }}` +
-      `{% set ns = namespace(n=1) %}{% set ns.n = ns.n + 1 %} {{ ns.n }}{{ absent }}{% if tools is none %} no tools{% endif %}`
+      `{% set ns = namespace(n=1) %}{% set ns.n = ns.n + 1 %} {{ ns.n }}{{ absent }}` +
+      `{% if tools is none %} no tools{% endif %}`
     expect(new ChatTemplate(source, clock).render({ tools: null })).toBe('01 10 Jul 2025 {"a": "é"} 2 no tools')
   })
 
@@ -45,7 +46,8 @@ describe('ChatTemplate', () => {
     expect(walks.shape(parts)).toEqual(parts)
     expect(walks.shape(texts)).toEqual([{ role: 'user', content: [{ type: 'text', text: 'a' }] }])
     const both = new ChatTemplate(
-      `{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{% endfor %}{% endif %}{% endfor %}`,
+      `{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}` +
+        `{% for p in m.content %}{% endfor %}{% endif %}{% endfor %}`,
       clock,
     )
     expect(both.shape(texts)).toEqual(texts)

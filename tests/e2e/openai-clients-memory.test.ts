@@ -22,7 +22,16 @@ async function run<T>(promise: Promise<T>): Promise<T> {
   return promise
 }
 const ask = (more: object = {}) =>
-  run(post(app, '/v1/completions', { model: 'script', prompt: [5, 6, 7], seed: 1, max_tokens: 5, return_token_ids: true, ...more }))
+  run(
+    post(app, '/v1/completions', {
+      model: 'script',
+      prompt: [5, 6, 7],
+      seed: 1,
+      max_tokens: 5,
+      return_token_ids: true,
+      ...more,
+    }),
+  )
 const record = async (id: string | null): Promise<Loose> =>
   (await run(Promise.resolve(app.request(`/v1/requests/${id}`)))).json()
 const expected = (choice = 0) => Array.from({ length: 5 }, (_, i) => scriptedToken([5, 6, 7], 1, choice, i))

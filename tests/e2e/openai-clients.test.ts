@@ -6,6 +6,7 @@ import { createApp } from '../../actors/gateway/http/app.ts'
 import { listen, type Listening } from '../../actors/gateway/http/listen.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { FakeFront } from '../helpers/fake-front.ts'
+import { send } from '../helpers/malformed.ts'
 
 const KEY = 'sk-test'
 const messages = [{ role: 'user' as const, content: 'Hi' }]
@@ -163,6 +164,15 @@ describe('a server that closes', () => {
     expect(text).toBe('Hello, world!')
     await closed
     await expect(openai().models.list()).rejects.toBeInstanceOf(OpenAI.APIConnectionError)
+  })
+
+  // Deno's server has its own time-outs, which cannot be set.
+  it.skipIf('Deno' in globalThis)('answers 408 to headers that do not arrive', async () => {
+    const hasty = await listen({ app: createApp({ front }), port: 0, host: '127.0.0.1', arrivalMs: 100 })
+    const bytes = Buffer.from('POST /v1/completions HTTP/1.1\r\nhost: x\r\n')
+    const answer = await send({ name: 'slow headers', bytes, then: 'wait', mayClose: false }, hasty.url, 20_000)
+    expect(String(answer)).toMatch(/^HTTP\/1.1 408 .*"code":"request_timeout"/s)
+    await hasty.close({ force: true })
   })
 
   it('names a port that is taken', async () => {

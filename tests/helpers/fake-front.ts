@@ -20,6 +20,8 @@ export interface Script {
   /** Instead of the step after so many: throw, or wait until cancelled. */
   failAfter?: { steps: number; error: Error }
   hangAfter?: number
+  /** Log probability of every token drawn. @default {-0.5} */
+  logprob?: number
   /** Refused at admission. */
   refuse?: Error
   /** Never hears of a cancel. */
@@ -102,7 +104,7 @@ export class FakeFront implements Front {
     const { says = ['Hello, world!'], perStep = 1, stepMs = 0, failAfter, hangAfter = Infinity } = script
     const choices = Array.from(
       { length: submission.n },
-      (_, i) => tokensOf(this.texts[0]!, says[Math.min(i, says.length - 1)]!, submission, i),
+      (_, i) => tokensOf(this.texts[0]!, script.logprob, says[Math.min(i, says.length - 1)]!, submission, i),
     )
     const cancelled = () => new VolleyError('cancelled', 'The request was cancelled')
     for (let step = 0; choices.some(({ length }) => length > step * perStep); step++) {
@@ -124,6 +126,7 @@ export class FakeFront implements Front {
 /** All tokens of a choice. Logprobs are made up, but depend on the token alone. */
 function tokensOf(
   model: TextModel,
+  logprob = -0.5,
   said: string | number[],
   { sampling, stop }: Submission,
   choice: number,
@@ -142,7 +145,7 @@ function tokensOf(
       { length: sampling.topLogprobs ?? 0 },
       (_, i): [number, number] => [(token + i) % 258, -0.5 - i],
     )
-    const logprobs = sampling.topLogprobs === undefined ? {} : { logprob: -0.5, top }
+    const logprobs = sampling.topLogprobs === undefined ? {} : { logprob, top }
     tokens.push({ choice, index, token, ...logprobs, ...(finish ? { finish } : {}) })
     if (finish) return tokens
   }

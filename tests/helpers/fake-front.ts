@@ -33,6 +33,8 @@ export class FakeFront implements Front {
   readonly submissions: Submission[] = []
   /** Ids of requests whose reader cancelled them while they ran. */
   readonly cancelled: string[] = []
+  /** How often `cancel()` of an open request was called. */
+  cancelCalls = 0
   readonly details = new Map<string, RequestDetails>()
   notReady: string | undefined
   private readonly texts: TextModel[]
@@ -75,6 +77,7 @@ export class FakeFront implements Front {
     this.details.set(id, record)
     const abort = new AbortController()
     const cancel = () => {
+      this.cancelCalls++
       if (record.state !== 'decode') return
       this.cancelled.push(id)
       enter('cancelled')

@@ -21,8 +21,8 @@ import { listen } from './http/listen.ts'
 /** Open requests of one gateway; the next is told to come back. */
 const MAX_OPEN = 256
 
-/** Serves until the signal fires; `onListening` gets the URL. Errors: `port_taken`, `model_file_missing`, `bus_unreachable`, … */
-export async function runGateway(config: Config, signal: AbortSignal, onListening: (url: string) => void): Promise<void> {
+/** Serves until the signal fires. Errors: `port_taken`, `model_file_missing`, `bus_unreachable`, … */
+export async function runGateway(config: Config, signal: AbortSignal): Promise<void> {
   // New for every life of the process: a record that names it never reaches another.
   const gateway = newId('gw')
   const log = logger(config, { gateway })
@@ -45,7 +45,6 @@ export async function runGateway(config: Config, signal: AbortSignal, onListenin
     data: () => front.stats() as unknown as Json,
   }])
   log.info({ url: server.url, model: text.name }, 'gateway is up')
-  onListening(server.url)
   await stopped(signal)
   const closed = server.close()
   await front.close(config.graceMs)

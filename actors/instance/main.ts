@@ -20,11 +20,12 @@ import { modelPath } from '../model-path.ts'
 import { prefill } from '../prefill/actor.ts'
 import { joinBus, listService, stopped } from '../process.ts'
 import { stopWatchOf } from '../stop-watch.ts'
+import { show } from '../show/actor.ts'
 import { transfer } from '../transfer/actor.ts'
 import { Instance } from './instance.ts'
 import { busMover } from './mover.ts'
 
-const ACTORS: readonly Actor[] = [prefill, transfer, decode]
+const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
 
 /** Runs until the signal fires. Errors: `model_file_missing`, `engine_unavailable`, `bus_unreachable`, … */
 export async function runInstance(config: Config, signal: AbortSignal): Promise<void> {

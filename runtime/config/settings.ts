@@ -3,7 +3,7 @@
  * config file, `--help` and docs/configuration.md all come from this table. Knows nothing of where values come from.
  * @module
  */
-import { type Config, ENGINES, type EngineName, LABELS, type PhaseLabel, type Role } from './config.ts'
+import { type Config, type EngineName, ENGINES, LABELS, type PhaseLabel, type Role } from './config.ts'
 import { durationMs, integer, type Kind, list, oneOf, optional, pairs, text } from './kinds.ts'
 
 /** One row of the table. */

@@ -84,6 +84,7 @@ function refuseMethod(c: Context, path: string, routes: readonly Route[]): never
 /** The caller's mistakes are no news; ours are. */
 function logError(log: Log | undefined, thrown: unknown, requestId: string): void {
   const error = toVolleyError(thrown)
-  if (error.kind.status < 500 && isVolleyError(thrown)) log?.debug({ requestId, code: error.code }, error.message)
+  // Refusals on purpose are no faults: the caller's, and those of a system that is starting, full or leaving.
+  if (isVolleyError(thrown) && (error.kind.status < 500 || error.kind.status === 503)) log?.debug({ requestId, code: error.code }, error.message)
   else log?.error({ requestId, code: error.code, err: thrown }, error.message)
 }

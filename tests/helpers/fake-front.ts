@@ -7,7 +7,7 @@ import type { Front, FrontStats, OpenRequest, RequestDetails, Submission } from 
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { VolleyError } from '../../runtime/errors.ts'
-import { newId } from '../../runtime/ids.ts'
+import { isToken, newId } from '../../runtime/ids.ts'
 import { byteModel, END } from './byte-model.ts'
 
 export interface Script {
@@ -96,10 +96,12 @@ export class FakeFront implements Front {
   }
 
   async request(id: string) {
+    mustBeToken(id)
     return this.details.get(id)
   }
 
   async cancel(id: string) {
+    mustBeToken(id)
     return this.details.has(id)
   }
 
@@ -124,6 +126,11 @@ export class FakeFront implements Front {
     }
     enter('done')
   }
+}
+
+/** A bus is as strict. */
+function mustBeToken(id: string): void {
+  if (!isToken(id)) throw new Error(`"${id}" is not a token`)
 }
 
 /** All tokens of a choice. Logprobs are made up, but depend on the token alone. */

@@ -1,6 +1,6 @@
 /**
- * The road of a generating request: submit, gather, answer, whole or as a stream. The same for both routes; what differs
- * is their Shape.
+ * The road of a generating request: submit, gather, answer, whole or as a stream. The same for both routes; what
+ * differs is their Shape.
  * @module
  */
 import type { Clock } from '../../../runtime/clock.ts'

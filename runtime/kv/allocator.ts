@@ -98,9 +98,8 @@ export class BlockAllocator {
 
   /** One reference less; the last one frees the block. */
   unref(block: number): void {
-    const left = --this.#refs[block]!
-    if (left > 0) return
-    if (left < 0) throw new VolleyError('internal', `KV block ${block} was freed twice`)
+    if (this.#refs[block]! === 0) throw new VolleyError('internal', `KV block ${block} was freed twice`)
+    if (--this.#refs[block]! > 0) return
     if (this.#keeper.keeps(block)) this.#cached.add(block)
     else this.#empty.push(block)
   }

@@ -2,6 +2,7 @@
  * Engines on the toy model, and the few lines every engine test needs: prompts, sampling, one whole generation.
  * @module
  */
+import { expect } from 'vitest'
 import type { DecodeJob, Engine, SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
 import { EngineCore, type CoreOptions } from '../../runtime/engine/loop/core.ts'
 import { toyForward, type ToyForward, type ToyOptions } from './toy-forward.ts'
@@ -21,10 +22,23 @@ export const drawn: SamplingParams = { ...greedy, temperature: 1, seed: 42 }
 export const prompt = (length: number, seed = 0): number[] =>
   Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) + Math.imul(seed + 1, 40503) + i * seed) >>> 8).map((n) => n % 90)
 
+const open: EngineCore[] = []
+
+/** An engine on this thread; {@linkcode closeToys} closes it. */
 export function toyEngine(toy: ToyOptions = {}, sizes: Partial<CoreOptions> = {}): { engine: EngineCore; forward: ToyForward } {
   const forward = toyForward(toy)
   const engine = new EngineCore(forward, { model: 'toy', modelDigest: 'd1', blockTokens: 4, chunkTokens: 16, ...sizes })
+  open.push(engine)
   return { engine, forward }
+}
+
+/** After every test: closes all engines and sees that none has lost a block. */
+export async function closeToys(): Promise<void> {
+  for (const engine of open.splice(0)) {
+    await engine.close()
+    const { blocksFree, blocksReserved, holds } = engine.stats()
+    expect({ blocksFree, blocksReserved, holds }).toEqual({ blocksFree: engine.info.blocksTotal, blocksReserved: 0, holds: 0 })
+  }
 }
 
 /** A generation of a request, told apart by choice. */
@@ -45,15 +59,15 @@ export async function generate(
   { choices = 1, signal = patience() }: { choices?: number; signal?: AbortSignal } = {},
 ): Promise<Generated> {
   const hold = newName()
-  const { first, cachedTokens } = await engine.prefill({ hold, tokens, sampling, choices }, signal)
-  const outs = [...first]
-  const open = first.filter((out) => !out.finish)
-  if (open.length > 0) {
-    const job = { hold, prompt: tokens, sampling, choices: open.map(({ choice, token }) => ({ choice, generated: [token] })) }
-    outs.push(...(await decodeAll(engine, job, signal)))
+  try {
+    const { first, cachedTokens } = await engine.prefill({ hold, tokens, sampling, choices }, signal)
+    const outs = [...first]
+    const more = first.filter((out) => !out.finish).map(({ choice, token }) => ({ choice, generated: [token] }))
+    if (more.length > 0) outs.push(...(await decodeAll(engine, { hold, prompt: tokens, sampling, choices: more }, signal)))
+    return { tokens: byChoice(outs, choices), outs, cachedTokens }
+  } finally {
+    engine.release(hold)
   }
-  engine.release(hold)
-  return { tokens: byChoice(outs, choices), outs, cachedTokens }
 }
 
 /** All tokens of a decode. */

@@ -96,7 +96,7 @@ export class Steps {
     const choices = this.running
     const { prefills } = this
     let budget = sizes.chunkTokens
-    if (choices.length > 0) {
+    if (choices.some((choice) => choice.left === 1)) {
       const affordable = this.meter.tokensIn(sizes.mixedStepMs) ?? Math.floor(budget * FIRST_GUESS)
       budget = Math.min(budget, Math.max(affordable, sizes.shape.blockTokens))
     }

@@ -24,6 +24,8 @@ export class EngineClient implements EngineThread {
   readonly #closeTimeoutMs: number
   readonly #calls = new Calls()
   readonly #holds = new Map<string, HoldInfo>()
+  /** Holds whose making is under way; one released meanwhile must not appear again when the answer comes. */
+  readonly #making = new Set<{ hold: string; released: boolean }>()
   readonly #exit = Promise.withResolvers<VolleyError | undefined>()
   #stats: EngineStats
   /** Blocks asked for by calls that the stats do not know of yet. */
@@ -54,9 +56,7 @@ export class EngineClient implements EngineThread {
 
   async prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
     const { answer } = this.#call<PrefillResult>({ kind: 'prefill', job }, { signal, tokens: job.tokens.length })
-    const result = await answer
-    this.#holds.set(job.hold, result.hold)
-    return result
+    return await this.#mirror(job.hold, answer, (result) => result.hold)
   }
 
   decode(job: DecodeJob, onTokens: (tokens: TokenOut[]) => void, signal: AbortSignal): DecodeRun {
@@ -75,13 +75,12 @@ export class EngineClient implements EngineThread {
 
   async importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
     const { answer } = this.#call<HoldInfo>({ kind: 'import', info, bytes, digest }, { tokens: info.tokens })
-    const hold = await answer
-    this.#holds.set(hold.hold, hold)
-    return hold
+    return await this.#mirror(info.hold, answer, (hold) => hold)
   }
 
   release(hold: string): void {
     this.#holds.delete(hold)
+    for (const making of this.#making) if (making.hold === hold) making.released = true
     this.#send({ kind: 'release', hold })
   }
 
@@ -104,6 +103,19 @@ export class EngineClient implements EngineThread {
     clearTimeout(timer)
     await this.#worker.terminate()
     await this.#exit.promise
+  }
+
+  /** Knows the hold from its answer on. */
+  async #mirror<T>(hold: string, answer: Promise<T>, infoOf: (result: T) => HoldInfo): Promise<T> {
+    const making = { hold, released: false }
+    this.#making.add(making)
+    try {
+      const result = await answer
+      if (!making.released) this.#holds.set(hold, infoOf(result))
+      return result
+    } finally {
+      this.#making.delete(making)
+    }
   }
 
   #call<T>(

@@ -150,10 +150,12 @@ export class EngineClient implements EngineThread {
 
   #died(code: number, cause: unknown): void {
     const how = cause instanceof Error ? cause.message : `exit code ${code}`
-    const error = new VolleyError('engine_failed', `The engine's thread ended: ${how}`, {
-      remedy: 'Start another engine; requests go on elsewhere from what they have.',
-      cause,
-    })
+    const error = this.#closing
+      ? new VolleyError('shutting_down', 'The engine is closed')
+      : new VolleyError('engine_failed', `The engine's thread ended: ${how}`, {
+          remedy: 'Start another engine; requests go on elsewhere from what they have.',
+          cause,
+        })
     this.#gone = error
     this.#holds.clear()
     this.#calls.rejectAll(error)

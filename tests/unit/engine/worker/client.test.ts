@@ -148,7 +148,7 @@ describe('ends', () => {
     await expect(run.done).rejects.toMatchObject({ code: 'shutting_down' })
     await Promise.all([closed, engine.close()])
     expect(exits).toEqual([undefined])
-    await expect(generate(engine, [1], drawn)).rejects.toMatchObject({ code: 'engine_failed' })
+    await expect(generate(engine, [1], drawn)).rejects.toMatchObject({ code: 'shutting_down' })
   })
 
   test('close() does not wait for a step that never ends', async () => {

@@ -3,6 +3,7 @@
  * missed copy or a stale block changes its tokens. Cheap enough for thousands of steps.
  * @module
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Chunk, Forward } from '../../runtime/engine/forward.ts'
 import type { DecoderConfig } from '../../runtime/engine/load/source.ts'
 import type { KvPool } from '../../runtime/kv/pool.ts'
@@ -16,6 +17,8 @@ export interface ToyOptions {
   contextLength?: number
   /** Name of the arithmetic; other names give other tokens. @default {'toy'} */
   numerics?: string
+  /** Lets other things happen in the middle of each step. @default {false} */
+  yields?: boolean
   /** Milliseconds each step takes, asleep. @default {0} */
   stepMs?: number
   /** Throws when a chunk holds this token. */
@@ -112,6 +115,7 @@ export function toyForward(options: ToyOptions = {}): ToyForward {
       const tokens = chunks.flatMap((chunk) => Array.from(chunk.tokens))
       if (tokens.includes(options.deadly ?? -1)) process.exit(3)
       if (tokens.includes(options.poison ?? -1)) throw new Error('the toy was poisoned')
+      if (options.yields) await setImmediate()
       if (stepMs > 0) await new Promise((resolve) => setTimeout(resolve, stepMs))
       return chunks.map((chunk) => compute(chunk, pool))
     },

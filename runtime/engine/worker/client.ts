@@ -18,10 +18,17 @@ export interface EngineThread extends Engine {
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 
+export interface ClientOptions {
+  /** How long `close()` waits for the step under way. */
+  closeTimeoutMs: number
+  /** How long the thread may be silent while a call is open; then it is ended. */
+  stallTimeoutMs: number
+}
+
 export class EngineClient implements EngineThread {
   readonly info: EngineInfo
   readonly #worker: Worker
-  readonly #closeTimeoutMs: number
+  readonly #options: ClientOptions
   readonly #calls = new Calls()
   readonly #holds = new Map<string, HoldInfo>()
   /** Holds whose making is under way; one released meanwhile must not appear again when the answer comes. */
@@ -31,18 +38,24 @@ export class EngineClient implements EngineThread {
   /** Blocks asked for by calls that the stats do not know of yet. */
   #asked: { id: number; blocks: number }[] = []
   #lastId = 0
+  #heardAt = performance.now()
+  #stalled: VolleyError | undefined
   #closing: Promise<void> | undefined
   #gone: VolleyError | undefined
 
-  constructor(worker: Worker, ready: Message & { kind: 'ready' }, closeTimeoutMs: number) {
+  constructor(worker: Worker, ready: Message & { kind: 'ready' }, options: ClientOptions) {
     this.info = ready.info
     this.#stats = ready.stats
     this.#worker = worker
-    this.#closeTimeoutMs = closeTimeoutMs
+    this.#options = options
     let cause: unknown
     worker.on('message', (message: Message) => this.#hear(message))
     worker.on('error', (error) => (cause = error))
-    worker.on('exit', (code) => this.#died(code, cause))
+    const watch = setInterval(() => this.#watch(), options.stallTimeoutMs / 4).unref()
+    worker.on('exit', (code) => {
+      clearInterval(watch)
+      this.#died(code, cause)
+    })
   }
 
   stats(): EngineStats {
@@ -97,7 +110,7 @@ export class EngineClient implements EngineThread {
     if (this.#gone) return
     const { answer } = this.#call<void>({ kind: 'close' })
     let timer: ReturnType<typeof setTimeout> | undefined
-    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#closeTimeoutMs)))
+    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.closeTimeoutMs)))
     // A thread that dies meanwhile is closed too; one that does not answer in time is ended all the same.
     await Promise.race([answer.catch(() => {}), deadline])
     clearTimeout(timer)
@@ -124,7 +137,8 @@ export class EngineClient implements EngineThread {
   ): { id: number; answer: Promise<T> } {
     const { signal, tokens, onTokens } = options
     const id = this.#lastId + 1
-    const opened = this.#calls.open<T>(id, onTokens)
+    if (this.#calls.open === 0) this.#heardAt = performance.now()
+    const opened = this.#calls.add<T>(id, onTokens)
     const abort = () => this.#send({ kind: 'abort', call: id })
     signal?.addEventListener('abort', abort, { once: true })
     const answer = opened.finally(() => signal?.removeEventListener('abort', abort))
@@ -143,18 +157,28 @@ export class EngineClient implements EngineThread {
 
   #hear(message: Message): void {
     if (message.kind !== 'news') return
+    this.#heardAt = performance.now()
     this.#stats = message.stats
     this.#asked = this.#asked.filter(({ id }) => id > message.seen)
     for (const report of message.reports) this.#calls.take(report)
   }
 
+  /** Ends a thread from which nothing comes any more. */
+  #watch(): void {
+    const silentMs = performance.now() - this.#heardAt
+    if (this.#calls.open === 0 || silentMs < this.#options.stallTimeoutMs) return
+    this.#stalled = new VolleyError('engine_failed', `A step has not ended for ${Math.round(silentMs)} ms`)
+    void this.#worker.terminate()
+  }
+
   #died(code: number, cause: unknown): void {
-    const how = cause instanceof Error ? cause.message : `exit code ${code}`
+    const why = this.#stalled ?? cause
+    const how = why instanceof Error ? why.message : `exit code ${code}`
     const error = this.#closing
       ? new VolleyError('shutting_down', 'The engine is closed')
       : new VolleyError('engine_failed', `The engine's thread ended: ${how}`, {
           remedy: 'Start another engine; requests go on elsewhere from what they have.',
-          cause,
+          cause: why,
         })
     this.#gone = error
     this.#holds.clear()

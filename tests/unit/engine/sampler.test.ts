@@ -16,7 +16,7 @@ const softmax = (values: ArrayLike<number>, temperature = 1) => {
 }
 
 /** How often each token is drawn over many indices, as shares. */
-function shares(sampling: Partial<SamplingParams>, from = logits, draws = 20_000): number[] {
+function shares(sampling: Partial<SamplingParams>, from = logits, draws = 8_000): number[] {
   const counts = new Array<number>(from.length).fill(0)
   for (let index = 0; index < draws; index++) {
     counts[sample(from, { sampling: { ...drawn, ...sampling }, choice: 0, index, penalties: undefined }).token]!++
@@ -124,14 +124,14 @@ describe('greedy', () => {
 describe('drawing', () => {
   test.each([0.3, 1, 2])('follows the softmax at temperature %s', (temperature) => {
     const expected = softmax(logits, temperature)
-    shares({ temperature }).forEach((share, id) => expect(Math.abs(share - expected[id]!)).toBeLessThan(0.015))
+    shares({ temperature }).forEach((share, id) => expect(Math.abs(share - expected[id]!)).toBeLessThan(0.02))
   })
 
   test('top_k keeps the k likeliest, ties by id', () => {
     expect(shares({ topK: 1 })).toEqual([0, 1, 0, 0, 0, 0])
     const two = shares({ topK: 2 })
     expect(two.map((share) => share > 0)).toEqual([false, true, false, true, false, false])
-    expect(Math.abs(two[1]! - 0.5)).toBeLessThan(0.015)
+    expect(Math.abs(two[1]! - 0.5)).toBeLessThan(0.02)
   })
 
   test('min_p is relative to the likeliest', () => {

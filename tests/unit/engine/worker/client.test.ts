@@ -158,6 +158,14 @@ describe('ends', () => {
     await engine.close()
     await refused
   })
+
+  test('a thread that hangs in a step is ended, and the reason told', async () => {
+    const engine = await start({ stepMs: 1e8 }, { stallTimeoutMs: 60 })
+    const exit = new Promise((resolve) => engine.onExit(resolve))
+    const hung = { code: 'engine_failed', message: expect.stringContaining('has not ended') }
+    await expect(generate(engine, [1], drawn)).rejects.toMatchObject(hung)
+    expect(await exit).toMatchObject(hung)
+  })
 })
 
 describe('starting', () => {

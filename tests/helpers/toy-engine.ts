@@ -5,7 +5,7 @@
 import { expect } from 'vitest'
 import type { DecodeJob, Engine, SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
 import { EngineCore, type CoreOptions } from '../../runtime/engine/loop/core.ts'
-import { toyForward, type ToyForward, type ToyOptions } from './toy-forward.ts'
+import { toyForward, type ToyForward, type ToyHooks, type ToyOptions } from './toy-forward.ts'
 
 /** A deadline for whatever a test waits for. */
 export const patience = (): AbortSignal => AbortSignal.timeout(20_000)
@@ -25,7 +25,7 @@ export const prompt = (length: number, seed = 0): number[] =>
 const open: EngineCore[] = []
 
 /** An engine on this thread; {@linkcode closeToys} closes it. */
-export function toyEngine(toy: ToyOptions = {}, sizes: Partial<CoreOptions> = {}): { engine: EngineCore; forward: ToyForward } {
+export function toyEngine(toy: ToyOptions & ToyHooks = {}, sizes: Partial<CoreOptions> = {}): { engine: EngineCore; forward: ToyForward } {
   const forward = toyForward(toy)
   const engine = new EngineCore(forward, { model: 'toy', modelDigest: 'd1', blockTokens: 4, chunkTokens: 16, ...sizes })
   open.push(engine)

@@ -3,7 +3,6 @@
  * missed copy or a stale block changes its tokens. Cheap enough for thousands of steps.
  * @module
  */
-import { setImmediate } from 'node:timers/promises'
 import type { Chunk, Forward } from '../../runtime/engine/forward.ts'
 import type { DecoderConfig } from '../../runtime/engine/load/source.ts'
 import type { KvPool } from '../../runtime/kv/pool.ts'
@@ -17,8 +16,6 @@ export interface ToyOptions {
   contextLength?: number
   /** Name of the arithmetic; other names give other tokens. @default {'toy'} */
   numerics?: string
-  /** Lets other things happen in the middle of each step. @default {false} */
-  yields?: boolean
   /** Milliseconds each step takes, asleep. @default {0} */
   stepMs?: number
   /** Throws when a chunk holds this token. */
@@ -27,6 +24,12 @@ export interface ToyOptions {
   nan?: number
   /** Ends the thread when a chunk holds this token. */
   deadly?: number
+}
+
+/** What a test may do to the toy on its own thread. */
+export interface ToyHooks {
+  /** Called, and awaited, in the middle of each step: chunks are chosen, nothing is computed yet. */
+  during?: () => unknown
 }
 
 /** The toy, with a record of what it was asked. */
@@ -46,7 +49,7 @@ function mix(a: number, b: number, c: number): number {
   return ((h ^ (h >>> 15)) >>> 0) / 2 ** 31 - 1
 }
 
-export function toyForward(options: ToyOptions = {}): ToyForward {
+export function toyForward(options: ToyOptions & ToyHooks = {}): ToyForward {
   const { batchInvariant = true, vocabSize = 96, contextLength = 512, numerics = 'toy', stepMs = 0 } = options
   const salt = [...numerics].reduce((sum, char) => sum * 31 + char.charCodeAt(0), 0) % 1000
   const steps: ToyForward['steps'] = []
@@ -115,7 +118,7 @@ export function toyForward(options: ToyOptions = {}): ToyForward {
       const tokens = chunks.flatMap((chunk) => Array.from(chunk.tokens))
       if (tokens.includes(options.deadly ?? -1)) process.exit(3)
       if (tokens.includes(options.poison ?? -1)) throw new Error('the toy was poisoned')
-      if (options.yields) await setImmediate()
+      await options.during?.()
       if (stepMs > 0) await new Promise((resolve) => setTimeout(resolve, stepMs))
       return chunks.map((chunk) => compute(chunk, pool))
     },

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isVolleyError } from '../../../../runtime/errors.ts'
@@ -48,8 +49,8 @@ test.each([true, false])('whatever is asked in whatever order: right tokens, no 
       for (const each of waiting) if (each.step <= steps) each.go()
     }
     const sizes = { blocksTotal: 40, maxBatch: 3, onStep }
-    const { engine: a } = toyEngine({ batchInvariant, yields: true }, sizes)
-    const { engine: b } = toyEngine({ batchInvariant, yields: true }, { ...sizes, blocksTotal: 30 })
+    const { engine: a } = toyEngine({ batchInvariant, during: () => setImmediate() }, sizes)
+    const { engine: b } = toyEngine({ batchInvariant, during: () => setImmediate() }, { ...sizes, blocksTotal: 30 })
     /** Resolves after so many more steps, or soon when nothing steps. */
     const later = (count: number) =>
       new Promise<void>((resolve) => {

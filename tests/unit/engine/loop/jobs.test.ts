@@ -97,6 +97,45 @@ describe('ends', () => {
   })
 })
 
+describe('in the middle of a step', () => {
+  test('stop(choice) lets no token of that step through', async () => {
+    let during = () => {}
+    const { engine, forward } = toyEngine({ during: () => during() })
+    const { hold, run, outs } = await running(engine, prompt(9), 2)
+    const shown = outs.filter(({ choice }) => choice === 0).length
+    during = () => {
+      if (forward.steps.length > shown + 3) run.stop(0)
+    }
+    await run.done
+    engine.release(hold)
+    // Steps: the prefill, then one a token; the one in which it was stopped gives none.
+    expect(outs.filter(({ choice }) => choice === 0)).toHaveLength(shown + 2)
+  })
+
+  test('an abort does not free blocks that the step still writes', async () => {
+    const { engine: other } = toyEngine()
+    const { hold: info } = await other.prefill({ hold: 'in', tokens: prompt(40), sampling: drawn, choices: 1 }, patience())
+    const { bytes, digest } = await other.exportHold('in')
+    other.release('in')
+    const abort = new AbortController()
+    let imported: Promise<unknown> | undefined
+    const { engine } = toyEngine({
+      during: () => {
+        if (imported) return
+        abort.abort()
+        imported = engine.importHold({ ...info, tokenIds: prompt(40) }, bytes, digest)
+        return imported
+      },
+    }, { blocksTotal: 14 })
+    const prefill = engine.prefill({ hold: 'out', tokens: prompt(16, 1), sampling: drawn, choices: 1 }, abort.signal)
+    await expect(prefill).rejects.toMatchObject({ code: 'cancelled' })
+    await imported
+    await generate(engine, prompt(3), { ...drawn, maxTokens: 1 })
+    expect((await engine.exportHold('in')).digest).toBe(digest)
+    engine.release('in')
+  })
+})
+
 describe('room', () => {
   test('hasRoom() and `kv_exhausted` agree, and a run that has started never runs out', async () => {
     const { engine } = toyEngine({}, { blocksTotal: 20 })

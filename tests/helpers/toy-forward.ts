@@ -118,9 +118,11 @@ export function toyForward(options: ToyOptions & ToyHooks = {}): ToyForward {
       const tokens = chunks.flatMap((chunk) => Array.from(chunk.tokens))
       if (tokens.includes(options.deadly ?? -1)) process.exit(3)
       if (tokens.includes(options.poison ?? -1)) throw new Error('the toy was poisoned')
+      // As a real backend, it has read the tables before it writes by them.
+      const taken = chunks.map((chunk) => ({ ...chunk, table: Array.from(chunk.table) }))
       await options.during?.()
       if (stepMs > 0) await new Promise((resolve) => setTimeout(resolve, stepMs))
-      return chunks.map((chunk) => compute(chunk, pool))
+      return taken.map((chunk) => compute(chunk, pool))
     },
     memory: () => ({ bytes: 0, tensors: 0 }),
     dispose: () => void (disposed = true),

@@ -68,7 +68,12 @@ function descend(weights: Float64Array, minP: number, count: number, wanted: num
 }
 
 /** The cut within one bin; `undefined` = rounding: its members one by one just miss what they reach together. */
-function descendBin(members: Float64Array, count: number, wanted: number, mass: number): (Cut & { mass: number }) | undefined {
+function descendBin(
+  members: Float64Array,
+  count: number,
+  wanted: number,
+  mass: number,
+): (Cut & { mass: number }) | undefined {
   let ties = 0
   for (let i = members.length - 1; i >= 0; i--) {
     const weight = members[i]!

@@ -9,7 +9,7 @@
 import { VolleyError } from '../errors.ts'
 import type { SamplingParams } from './engine.ts'
 import { expNegative } from './sampler-exp.ts'
-import { logprobsOf, type Logprobs } from './sampler-logprobs.ts'
+import { type Logprobs, logprobsOf } from './sampler-logprobs.ts'
 import type { Penalties } from './sampler-penalties.ts'
 import { uniform } from './sampler-random.ts'
 import { findCut } from './sampler-truncate.ts'
@@ -34,7 +34,9 @@ let scratch = new Float64Array(0)
  */
 export function sample(logits: Float32Array, draw: Draw): { token: number } & Partial<Logprobs> {
   const { sampling } = draw
-  const token = draw.sampling.temperature === 0 ? argmax(adjusted(logits, draw)) : drawFrom(scratchOf(logits), logits, draw)
+  const token = draw.sampling.temperature === 0
+    ? argmax(adjusted(logits, draw))
+    : drawFrom(scratchOf(logits), logits, draw)
   return sampling.topLogprobs === undefined ? { token } : { token, ...logprobsOf(logits, token, sampling.topLogprobs) }
 }
 

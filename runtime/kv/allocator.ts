@@ -16,8 +16,8 @@ export interface BlockKeeper {
 const keepsNothing: BlockKeeper = { keeps: () => false, dropped: () => {} }
 
 /**
- * Blocks are *referenced* (count > 0), *cached* (count 0, kept by the keeper) or *empty*. Free = cached + empty. Whoever
- * will need blocks takes a {@linkcode Reservation} first: promised blocks are never given to another, so drawing on a
+ * Blocks are *referenced* (count > 0), *cached* (count 0, kept by the keeper) or *empty*; free = cached + empty.
+ * Whoever will need blocks takes a {@linkcode Reservation} first: promised blocks are never given to another, so drawing on a
  * reservation cannot fail.
  */
 export class BlockAllocator {
@@ -71,7 +71,7 @@ export class BlockAllocator {
     return new Reservation(this, count, (change) => (this.#promised += change))
   }
 
-  /** A block nobody refers to, with one reference. Only a reservation calls this: it has seen to it that there is one. */
+  /** A free block, with one reference. Only a reservation calls this: it has seen to it that there is one. */
   take(): number {
     let block = this.#empty.pop()
     if (block === undefined) {

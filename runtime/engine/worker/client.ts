@@ -69,7 +69,11 @@ export class EngineClient implements EngineThread {
 
   async prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
     const { answer } = this.#call<PrefillResult>({ kind: 'prefill', job }, { signal, tokens: job.tokens.length })
-    return await this.#mirror(job.hold, answer, (result) => result.hold)
+    const result = await this.#mirror(job.hold, answer, ({ hold }) => hold)
+    if (!signal.aborted) return result
+    // The abort came too late to be heard over there; whoever aborts must not be left with a hold.
+    this.release(job.hold)
+    throw cancelled()
   }
 
   decode(job: DecodeJob, onTokens: (tokens: TokenOut[]) => void, signal: AbortSignal): DecodeRun {
@@ -87,7 +91,8 @@ export class EngineClient implements EngineThread {
   }
 
   async importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
-    const { answer } = this.#call<HoldInfo>({ kind: 'import', info, bytes, digest }, { tokens: info.tokens })
+    const call = { kind: 'import', info, bytes: shared(bytes), digest } as const
+    const { answer } = this.#call<HoldInfo>(call, { tokens: info.tokens })
     return await this.#mirror(info.hold, answer, (hold) => hold)
   }
 
@@ -136,19 +141,16 @@ export class EngineClient implements EngineThread {
     options: { signal?: AbortSignal; tokens?: number; onTokens?: (tokens: TokenOut[]) => void } = {},
   ): { id: number; answer: Promise<T> } {
     const { signal, tokens, onTokens } = options
+    const refusal = this.#gone ?? (signal?.aborted ? cancelled() : undefined)
+    if (refusal) return { id: 0, answer: handled(Promise.reject(refusal)) }
     const id = this.#lastId + 1
     if (this.#calls.open === 0) this.#heardAt = performance.now()
     const opened = this.#calls.add<T>(id, onTokens)
     const abort = () => this.#send({ kind: 'abort', call: id })
     signal?.addEventListener('abort', abort, { once: true })
-    const answer = opened.finally(() => signal?.removeEventListener('abort', abort))
-    // Whoever awaits the answer sees a rejection; it must not count as unhandled before they do.
-    answer.catch(() => {})
-    if (this.#gone) this.#calls.rejectAll(this.#gone)
-    else this.#send(call)
+    this.#send(call)
     if (tokens !== undefined) this.#asked.push({ id, blocks: this.#blocksFor(tokens) })
-    if (signal?.aborted) abort()
-    return { id, answer }
+    return { id, answer: handled(opened.finally(() => signal?.removeEventListener('abort', abort))) }
   }
 
   #send(call: WithoutId<Call>): void {
@@ -177,9 +179,9 @@ export class EngineClient implements EngineThread {
     const error = this.#closing
       ? new VolleyError('shutting_down', 'The engine is closed')
       : new VolleyError('engine_failed', `The engine's thread ended: ${how}`, {
-          remedy: 'Start another engine; requests go on elsewhere from what they have.',
-          cause: why,
-        })
+        remedy: 'Start another engine; requests go on elsewhere from what they have.',
+        cause: why,
+      })
     this.#gone = error
     this.#holds.clear()
     this.#calls.rejectAll(error)
@@ -189,4 +191,20 @@ export class EngineClient implements EngineThread {
   #blocksFor(tokens: number): number {
     return Math.ceil(tokens / this.info.blockTokens)
   }
+}
+
+const cancelled = () => new VolleyError('cancelled', 'The call was cancelled')
+
+/** The same promise; a rejection that nobody awaits yet must not end the process. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
+/** The bytes on shared memory: copied once if they are not there yet, and never with a larger buffer they lie in. */
+function shared(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length))
+  copy.set(bytes)
+  return copy
 }

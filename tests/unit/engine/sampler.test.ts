@@ -34,18 +34,27 @@ function best(sampling: Partial<SamplingParams>, prompt: number[] = [], output: 
 
 describe('Philox 4x32-10', () => {
   // Known answers from the Random123 distribution.
-  test.each([
-    [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
-    [[-1, -1, -1, -1], [-1, -1], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
-    [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]],
-  ] as const)('answers counter %j, key %j as published', (counter, key, words) => {
+  test.each(
+    [
+      [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
+      [[-1, -1, -1, -1], [-1, -1], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
+      [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], [
+        0xd16cfe09,
+        0x94fdcceb,
+        0x5001e420,
+        0x24126ea1,
+      ]],
+    ] as const,
+  )('answers counter %j, key %j as published', (counter, key, words) => {
     const [a, b, c, d] = counter.map((word) => word >>> 0)
     expect(philox4x32([a!, b!, c!, d!], [key[0] >>> 0, key[1] >>> 0])).toEqual(words)
   })
 
   test('uniform() is uniform, and without memory of neighbours', () => {
     const [draws, bins] = [200_000, 64]
-    for (const vary of [(i: number) => uniform(1, 0, i), (i: number) => uniform(i, 0, 0), (i: number) => uniform(1, i, 5)]) {
+    for (
+      const vary of [(i: number) => uniform(1, 0, i), (i: number) => uniform(i, 0, 0), (i: number) => uniform(1, i, 5)]
+    ) {
       const counts = new Array<number>(bins).fill(0)
       let [sum, product, last] = [0, 0, 0]
       for (let i = 0; i < draws; i++) {
@@ -80,7 +89,10 @@ test('expNegative() is the exponential function to 1e-15', () => {
   }))
   // Fixed bits: a change here changes what seeds give.
   expect([-0.1, -1, -10, -100].map(expNegative)).toEqual([
-    0.9048374180359596, 0.36787944117144233, 0.000045399929762484854, 3.720075976020836e-44,
+    0.9048374180359596,
+    0.36787944117144233,
+    0.000045399929762484854,
+    3.720075976020836e-44,
   ])
 })
 
@@ -116,7 +128,8 @@ describe('greedy', () => {
   })
 
   test('seed, choice and index play no part', () => {
-    const at = (choice: number, index: number) => sample(logits, { sampling: greedy, choice, index, penalties: undefined }).token
+    const at = (choice: number, index: number) =>
+      sample(logits, { sampling: greedy, choice, index, penalties: undefined }).token
     expect([at(0, 0), at(3, 9)]).toEqual([1, 1])
   })
 })
@@ -143,7 +156,14 @@ describe('drawing', () => {
   test('top_p keeps the shortest head that reaches the mass, after temperature and top_k', () => {
     const [first, second] = softmax(logits).toSorted((a, b) => b - a)
     expect(shares({ topP: first! - 0.01 })).toEqual([0, 1, 0, 0, 0, 0])
-    expect(shares({ topP: first! + second! + 0.01 }).map((share) => share > 0)).toEqual([false, true, false, true, true, false])
+    expect(shares({ topP: first! + second! + 0.01 }).map((share) => share > 0)).toEqual([
+      false,
+      true,
+      false,
+      true,
+      true,
+      false,
+    ])
     // Of the two that top_k leaves, half the mass is one.
     expect(shares({ topK: 2, topP: 0.5 })).toEqual([0, 1, 0, 0, 0, 0])
   })
@@ -154,38 +174,47 @@ describe('drawing', () => {
   })
 
   test('findCut() keeps what sorting everything would', () => {
-    const weight = fc.oneof(fc.double({ min: 0, max: 1, noNaN: true }).map((x) => x ** 40), fc.constantFrom(0.25, 0.5, 0.26))
+    const weight = fc.oneof(
+      fc.double({ min: 0, max: 1, noNaN: true }).map((x) => x ** 40),
+      fc.constantFrom(0.25, 0.5, 0.26),
+    )
     const wanted = fc.record({
       topK: fc.nat(12),
       minP: fc.constantFrom(0, 1e-9, 0.01, 0.5),
       topP: fc.constantFrom(1, 0.999999, 0.9, 0.1),
     })
-    fc.assert(fc.property(fc.array(weight, { minLength: 1, maxLength: 60 }), wanted, (weights, { topK, minP, topP }) => {
-      weights[weights.length >> 1] = 1
-      const all = weights.map((_, id) => id).filter((id) => weights[id]! >= Math.max(minP, Number.MIN_VALUE))
-      all.sort((a, b) => weights[b]! - weights[a]! || a - b)
-      const likeliest = topK > 0 ? all.slice(0, topK) : all
-      const mass = likeliest.reduce((sum, id) => sum + weights[id]!, 0)
-      let reached = 0
-      const head = likeliest.filter((id) => {
-        const before = reached
-        reached += weights[id]!
-        return topP >= 1 || before < topP * mass * (1 - 1e-12)
-      })
-      const cut = findCut(Float64Array.from(weights), { topK, minP, topP })
-      const none = (topK === 0 || topK >= weights.length) && minP === 0 && topP === 1
-      expect(cut === undefined).toBe(none)
-      if (cut === undefined) return
-      let { ties } = cut
-      const kept = weights.map((_, id) => id).filter((id) => weights[id]! > cut.weight || (weights[id] === cut.weight && ties-- > 0))
-      expect(kept).toEqual(head.toSorted((a, b) => a - b))
-    }), { numRuns: 500 })
+    fc.assert(
+      fc.property(fc.array(weight, { minLength: 1, maxLength: 60 }), wanted, (weights, { topK, minP, topP }) => {
+        weights[weights.length >> 1] = 1
+        const all = weights.map((_, id) => id).filter((id) => weights[id]! >= Math.max(minP, Number.MIN_VALUE))
+        all.sort((a, b) => weights[b]! - weights[a]! || a - b)
+        const likeliest = topK > 0 ? all.slice(0, topK) : all
+        const mass = likeliest.reduce((sum, id) => sum + weights[id]!, 0)
+        let reached = 0
+        const head = likeliest.filter((id) => {
+          const before = reached
+          reached += weights[id]!
+          return topP >= 1 || before < topP * mass * (1 - 1e-12)
+        })
+        const cut = findCut(Float64Array.from(weights), { topK, minP, topP })
+        const none = (topK === 0 || topK >= weights.length) && minP === 0 && topP === 1
+        expect(cut === undefined).toBe(none)
+        if (cut === undefined) return
+        let { ties } = cut
+        const kept = weights.map((_, id) => id).filter((id) =>
+          weights[id]! > cut.weight || (weights[id] === cut.weight && ties-- > 0)
+        )
+        expect(kept).toEqual(head.toSorted((a, b) => a - b))
+      }),
+      { numRuns: 500 },
+    )
   })
 })
 
 describe('logprobs', () => {
   const log = softmax(logits).map(Math.log)
-  const at = (sampling: Partial<SamplingParams>) => sample(logits, { sampling: { ...greedy, ...sampling }, choice: 0, index: 0, penalties: undefined })
+  const at = (sampling: Partial<SamplingParams>) =>
+    sample(logits, { sampling: { ...greedy, ...sampling }, choice: 0, index: 0, penalties: undefined })
 
   test('none unless asked for; 0 = the chosen token’s only', () => {
     expect(at({})).toEqual({ token: 1 })

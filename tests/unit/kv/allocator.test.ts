@@ -43,7 +43,10 @@ test('whatever is done, counts agree with a plain model and all blocks come back
   fc.assert(fc.property(fc.array(op, { maxLength: 300 }), fc.integer({ min: 1, max: 12 }), (ops, blocks) => {
     const allocator = new BlockAllocator(blocks)
     const cached = new Set<number>()
-    allocator.setKeeper({ keeps: (block) => block % 2 === 0 && !!cached.add(block), dropped: (block) => expect(cached.delete(block)).toBe(true) })
+    allocator.setKeeper({
+      keeps: (block) => block % 2 === 0 && !!cached.add(block),
+      dropped: (block) => expect(cached.delete(block)).toBe(true),
+    })
     const promises: Reservation[] = []
     const refs: number[] = []
     const pick = <T>(list: T[], n: number): T | undefined => list[n % Math.max(1, list.length)]

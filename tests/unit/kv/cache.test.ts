@@ -4,7 +4,8 @@ import { KvPool } from '../../../runtime/kv/pool.ts'
 
 const shape = { layers: 1, kvDim: 2, blockTokens: 4 }
 const tokens = (count: number, first = 0) => Array.from({ length: count }, (_, i) => first + i)
-const cacheOf = (blocks = 8, gridTokens?: number, numerics = 'n') => new KvCache(new KvPool(shape, blocks), { numerics, gridTokens })
+const cacheOf = (blocks = 8, gridTokens?: number, numerics = 'n') =>
+  new KvCache(new KvPool(shape, blocks), { numerics, gridTokens })
 
 /** A sequence computed and ended: its blocks stay behind in the prefix cache. */
 function leave(cache: KvCache, ids: number[]): number[] {

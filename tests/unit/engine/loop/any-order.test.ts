@@ -35,32 +35,41 @@ async function truth({ length, seed, maxTokens }: Life, batchInvariant: boolean)
   const key = [length, seed, maxTokens, batchInvariant].join()
   const { engine } = toyEngine({ batchInvariant })
   if (!truths.has(key)) {
-    truths.set(key, (await generate(engine, prompt(length, seed), { ...drawn, seed, maxTokens }, { choices: 3 })).tokens)
+    truths.set(
+      key,
+      (await generate(engine, prompt(length, seed), { ...drawn, seed, maxTokens }, { choices: 3 })).tokens,
+    )
   }
   return truths.get(key)!
 }
 
-test.each([true, false])('whatever is asked in whatever order: right tokens, no block lost (batchInvariant %s)', async (batchInvariant) => {
-  await fc.assert(fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 10 }), async (lives) => {
-    let steps = 0
-    const waiting: { step: number; go: () => void }[] = []
-    const onStep = () => {
-      steps++
-      for (const each of waiting) if (each.step <= steps) each.go()
-    }
-    const sizes = { blocksTotal: 40, maxBatch: 3, onStep }
-    const { engine: a } = toyEngine({ batchInvariant, during: () => setImmediate() }, sizes)
-    const { engine: b } = toyEngine({ batchInvariant, during: () => setImmediate() }, { ...sizes, blocksTotal: 30 })
-    /** Resolves after so many more steps, or soon when nothing steps. */
-    const later = (count: number) =>
-      new Promise<void>((resolve) => {
-        waiting.push({ step: steps + count, go: resolve })
-        setTimeout(resolve, 5)
-      })
-    await Promise.all(lives.map((each, i) => live(each, `r${i}`, a, each.moves ? b : a, later, batchInvariant)))
-    await closeToys()
-  }), { numRuns: 60 })
-})
+test.each([true, false])(
+  'whatever is asked in whatever order: right tokens, no block lost (batchInvariant %s)',
+  async (batchInvariant) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 10 }), async (lives) => {
+        let steps = 0
+        const waiting: { step: number; go: () => void }[] = []
+        const onStep = () => {
+          steps++
+          for (const each of waiting) if (each.step <= steps) each.go()
+        }
+        const sizes = { blocksTotal: 40, maxBatch: 3, onStep }
+        const { engine: a } = toyEngine({ batchInvariant, during: () => setImmediate() }, sizes)
+        const { engine: b } = toyEngine({ batchInvariant, during: () => setImmediate() }, { ...sizes, blocksTotal: 30 })
+        /** Resolves after so many more steps, or soon when nothing steps. */
+        const later = (count: number) =>
+          new Promise<void>((resolve) => {
+            waiting.push({ step: steps + count, go: resolve })
+            setTimeout(resolve, 5)
+          })
+        await Promise.all(lives.map((each, i) => live(each, `r${i}`, a, each.moves ? b : a, later, batchInvariant)))
+        await closeToys()
+      }),
+      { numRuns: 60 },
+    )
+  },
+)
 
 async function live(
   own: Life,
@@ -79,7 +88,7 @@ async function live(
   const over = later(end.after).then(() => {
     if (end.kind === 'abort') abort.abort()
     else if (end.kind === 'stop') stop(0)
-    else if (end.kind === 'release') for (const engine of [first, second]) engine.release(name)
+    else if (end.kind === 'release') { for (const engine of [first, second]) engine.release(name) }
   })
   try {
     const signal = AbortSignal.any([abort.signal, patience()])

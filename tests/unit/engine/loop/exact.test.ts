@@ -3,7 +3,18 @@ import type { SamplingParams } from '../../../../runtime/engine/engine.ts'
 import type { EngineCore } from '../../../../runtime/engine/loop/core.ts'
 import { sample } from '../../../../runtime/engine/sampler.ts'
 import { KvPool } from '../../../../runtime/kv/pool.ts'
-import { byChoice, closeToys, decodeAll, drawn, generate, greedy, newName, patience, prompt, toyEngine } from '../../../helpers/toy-engine.ts'
+import {
+  byChoice,
+  closeToys,
+  decodeAll,
+  drawn,
+  generate,
+  greedy,
+  newName,
+  patience,
+  prompt,
+  toyEngine,
+} from '../../../helpers/toy-engine.ts'
 import { toyForward } from '../../../helpers/toy-forward.ts'
 
 afterEach(closeToys)
@@ -27,7 +38,13 @@ async function plainly(tokens: number[], sampling: SamplingParams, choice = 0): 
 }
 
 /** All choices' tokens of a hold, decoded from their first. */
-async function decodeHold(engine: EngineCore, hold: string, tokens: number[], first: number[][], sampling = drawn): Promise<number[][]> {
+async function decodeHold(
+  engine: EngineCore,
+  hold: string,
+  tokens: number[],
+  first: number[][],
+  sampling = drawn,
+): Promise<number[][]> {
   const choices = first.map((generated, choice) => ({ choice, generated }))
   const outs = await decodeAll(engine, { hold, prompt: tokens, sampling, choices })
   return byChoice(outs, first.length).map((rest, choice) => [...first[choice]!, ...rest])
@@ -39,7 +56,9 @@ test('the toy tells: other tokens for another prompt, seed, choice or numerics',
   const base = await of(prompt(9), drawn)
   expect(await of(prompt(9), drawn)).toEqual(base)
   expect(await of(prompt(9, 1), drawn)).not.toEqual(base)
-  expect(await of([...prompt(9).slice(0, 1), 5, ...prompt(9).slice(2)], greedy)).not.toEqual(await of(prompt(9), greedy))
+  expect(await of([...prompt(9).slice(0, 1), 5, ...prompt(9).slice(2)], greedy)).not.toEqual(
+    await of(prompt(9), greedy),
+  )
   expect(await of(prompt(9), { ...drawn, seed: 43 })).not.toEqual(base)
   expect((await generate(toyEngine({ numerics: 'other' }).engine, prompt(9), drawn)).tokens[0]).not.toEqual(base)
   expect((await generate(toyEngine({ batchInvariant: false }).engine, prompt(9), drawn)).tokens[0]).not.toEqual(base)
@@ -127,7 +146,9 @@ describe.each(variants)('same tokens with %s', (_, toy) => {
       expect(await decodeHold(b, hold, tokens, first.map(({ token }) => [token]))).toEqual(stay.tokens)
       b.release(hold)
       // What came in is a prefix for others, too.
-      expect((await generate(b, [...tokens, 7], drawn)).tokens).toEqual((await generate(a, [...tokens, 7], drawn)).tokens)
+      expect((await generate(b, [...tokens, 7], drawn)).tokens).toEqual(
+        (await generate(a, [...tokens, 7], drawn)).tokens,
+      )
     }
     expect(b.stats().prefixHitTokens).toBeGreaterThan(0)
   })
@@ -151,18 +172,22 @@ describe.each(variants)('same tokens with %s', (_, toy) => {
     const { engine } = toyEngine(toy, { blocksTotal: 12 })
     for (let i = 0; i < 20; i++) {
       const tokens = prompt(1 + ((i * 5) % 30), i % 4)
-      expect((await generate(engine, tokens, drawn)).tokens).toEqual((await generate(toyEngine(toy).engine, tokens, drawn)).tokens)
+      expect((await generate(engine, tokens, drawn)).tokens).toEqual(
+        (await generate(toyEngine(toy).engine, tokens, drawn)).tokens,
+      )
     }
   })
 })
 
 test('a prompt cut anyhow gives the same tokens where the model is batch-invariant', async () => {
   const sizes = [4, 8, 16, 64]
-  const all = await Promise.all(sizes.map((chunkTokens) => generate(toyEngine({}, { chunkTokens }).engine, prompt(61), drawn)))
+  const all = await Promise.all(
+    sizes.map((chunkTokens) => generate(toyEngine({}, { chunkTokens }).engine, prompt(61), drawn)),
+  )
   for (const { tokens } of all) expect(tokens).toEqual(all[0]!.tokens)
 })
 
-test('where bits depend on the cut, blocks of an incomplete chunk are never reused as part of a whole one', async () => {
+test('where bits depend on the cut, blocks of an incomplete chunk are not reused as part of a whole one', async () => {
   const { engine } = toyEngine({ batchInvariant: false })
   const long = prompt(50)
   // Ends in the middle of the second chunk of 16: its blocks 4 and 5 are whole, but computed in a chunk of 10 rows.
@@ -170,7 +195,9 @@ test('where bits depend on the cut, blocks of an incomplete chunk are never reus
   await generate(engine, long, drawn)
   const again = await generate(engine, [...long.slice(0, 48), 1, 2], drawn)
   expect(again.cachedTokens).toBe(48)
-  expect(again.tokens).toEqual((await generate(toyEngine({ batchInvariant: false }).engine, [...long.slice(0, 48), 1, 2], drawn)).tokens)
+  expect(again.tokens).toEqual(
+    (await generate(toyEngine({ batchInvariant: false }).engine, [...long.slice(0, 48), 1, 2], drawn)).tokens,
+  )
 })
 
 test('generated blocks are a prefix for the next turn where the model is batch-invariant', async () => {

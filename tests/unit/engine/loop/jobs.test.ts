@@ -1,18 +1,38 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { TokenOut } from '../../../../runtime/engine/engine.ts'
-import { closeToys, decodeAll, drawn, generate, greedy, newName, patience, prompt, toyEngine } from '../../../helpers/toy-engine.ts'
+import {
+  closeToys,
+  decodeAll,
+  drawn,
+  generate,
+  greedy,
+  newName,
+  patience,
+  prompt,
+  toyEngine,
+} from '../../../helpers/toy-engine.ts'
 
 afterEach(closeToys)
 
 const long = { ...drawn, maxTokens: 400 }
 
 /** A hold and a decode of it that goes on until it is told otherwise. */
-async function running(engine: ReturnType<typeof toyEngine>['engine'], tokens = prompt(9), choices = 1, signal = patience()) {
+async function running(
+  engine: ReturnType<typeof toyEngine>['engine'],
+  tokens = prompt(9),
+  choices = 1,
+  signal = patience(),
+) {
   const hold = newName()
   const { first } = await engine.prefill({ hold, tokens, sampling: long, choices }, signal)
   const outs: TokenOut[] = []
   const started = Promise.withResolvers<void>()
-  const job = { hold, prompt: tokens, sampling: long, choices: first.map(({ choice, token }) => ({ choice, generated: [token] })) }
+  const job = {
+    hold,
+    prompt: tokens,
+    sampling: long,
+    choices: first.map(({ choice, token }) => ({ choice, generated: [token] })),
+  }
   const run = engine.decode(job, (tokens) => (outs.push(...tokens), started.resolve()), signal)
   await Promise.race([started.promise, run.done])
   return { hold, run, outs }
@@ -66,7 +86,9 @@ describe('ends', () => {
     await expect(run.done).rejects.toMatchObject({ code: 'cancelled' })
     engine.release(hold)
     await vi.waitFor(() => expect(engine.stats()).toMatchObject({ blocksReserved: 0, decodesRunning: 0 }))
-    await expect(generate(engine, prompt(9), drawn, { signal: abort.signal })).rejects.toMatchObject({ code: 'cancelled' })
+    await expect(generate(engine, prompt(9), drawn, { signal: abort.signal })).rejects.toMatchObject({
+      code: 'cancelled',
+    })
   })
 
   test('a choice that came complete ends at once', async () => {
@@ -114,7 +136,10 @@ describe('in the middle of a step', () => {
 
   test('an abort does not free blocks that the step still writes', async () => {
     const { engine: other } = toyEngine()
-    const { hold: info } = await other.prefill({ hold: 'in', tokens: prompt(40), sampling: drawn, choices: 1 }, patience())
+    const { hold: info } = await other.prefill(
+      { hold: 'in', tokens: prompt(40), sampling: drawn, choices: 1 },
+      patience(),
+    )
     const { bytes, digest } = await other.exportHold('in')
     other.release('in')
     const abort = new AbortController()
@@ -143,7 +168,12 @@ describe('room', () => {
     const hold = newName()
     const { first } = await engine.prefill({ hold, tokens: prompt(16), sampling, choices: 2 }, patience())
     expect(engine.stats().blocksReserved).toBe(4)
-    const job = (choice: number) => ({ hold, prompt: prompt(16), sampling, choices: [{ choice, generated: [first[choice]!.token] }] })
+    const job = (choice: number) => ({
+      hold,
+      prompt: prompt(16),
+      sampling,
+      choices: [{ choice, generated: [first[choice]!.token] }],
+    })
     const outs: TokenOut[] = []
     const run = engine.decode(job(0), (tokens) => outs.push(...tokens), patience())
     // 16 + 39 tokens take 14 blocks, 4 of them the hold's.
@@ -178,20 +208,23 @@ describe('room', () => {
 })
 
 describe('fairness', () => {
-  test.each([true, false])('a long prompt does not stop decodes, nor they it (batchInvariant %s)', async (batchInvariant) => {
-    const { engine, forward } = toyEngine({ batchInvariant })
-    const { hold, run, outs } = await running(engine)
-    const from = forward.steps.length
-    const shown = outs.length
-    await engine.prefill({ hold: 'other', tokens: prompt(200, 3), sampling: drawn, choices: 1 }, patience())
-    const during = forward.steps.slice(from)
-    expect(outs.length - shown).toBeGreaterThanOrEqual(Math.floor(during.length / 2) - 1)
-    expect(during.length).toBeLessThanOrEqual(batchInvariant ? 60 : 32)
-    run.stop(0)
-    await run.done
-    engine.release(hold)
-    engine.release('other')
-  })
+  test.each([true, false])(
+    'a long prompt does not stop decodes, nor they it (batchInvariant %s)',
+    async (batchInvariant) => {
+      const { engine, forward } = toyEngine({ batchInvariant })
+      const { hold, run, outs } = await running(engine)
+      const from = forward.steps.length
+      const shown = outs.length
+      await engine.prefill({ hold: 'other', tokens: prompt(200, 3), sampling: drawn, choices: 1 }, patience())
+      const during = forward.steps.slice(from)
+      expect(outs.length - shown).toBeGreaterThanOrEqual(Math.floor(during.length / 2) - 1)
+      expect(during.length).toBeLessThanOrEqual(batchInvariant ? 60 : 32)
+      run.stop(0)
+      await run.done
+      engine.release(hold)
+      engine.release('other')
+    },
+  )
 
   test('prompts share a step where rows do not depend on each other', async () => {
     const { engine, forward } = toyEngine()
@@ -214,7 +247,7 @@ describe('fairness', () => {
 })
 
 describe('failure', () => {
-  test('a step that throws fails the jobs in it with `engine_failed`; the loop lives on', async () => {
+  test('a job whose step throws fails with `engine_failed`; the loop lives on', async () => {
     const { engine } = toyEngine({ poison: 95 })
     const bad = generate(engine, [1, 2, 95], drawn)
     await expect(bad).rejects.toMatchObject({ code: 'engine_failed', message: expect.stringContaining('poisoned') })
@@ -223,7 +256,25 @@ describe('failure', () => {
     const job = { hold, prompt: [4, 5], sampling: drawn, choices: [{ choice: 0, generated: [95] }] }
     await expect(engine.decode(job, () => {}, patience()).done).rejects.toMatchObject({ code: 'engine_failed' })
     engine.release(hold)
-    expect((await generate(engine, prompt(9), drawn)).tokens).toEqual((await generate(toyEngine().engine, prompt(9), drawn)).tokens)
+    expect((await generate(engine, prompt(9), drawn)).tokens).toEqual(
+      (await generate(toyEngine().engine, prompt(9), drawn)).tokens,
+    )
+  })
+
+  test('what cannot be computed takes none of its step’s neighbours down', async () => {
+    for (const batchInvariant of [true, false]) {
+      const { engine } = toyEngine({ poison: 95, batchInvariant })
+      const good = [2, 3].map((seed) => generate(engine, prompt(9, seed), { ...drawn, maxTokens: 40 }))
+      const hold = newName()
+      await engine.prefill({ hold, tokens: [4, 5], sampling: drawn, choices: 1 }, patience())
+      const job = { hold, prompt: [4, 5], sampling: drawn, choices: [{ choice: 0, generated: [95] }] }
+      await expect(engine.decode(job, () => {}, patience()).done).rejects.toMatchObject({ code: 'engine_failed' })
+      engine.release(hold)
+      for (const [i, { tokens }] of (await Promise.all(good)).entries()) {
+        const { engine: fresh } = toyEngine({ batchInvariant })
+        expect(tokens).toEqual((await generate(fresh, prompt(9, i + 2), { ...drawn, maxTokens: 40 })).tokens)
+      }
+    }
   })
 
   test('logits that are not numbers fail their own job only', async () => {
@@ -240,7 +291,9 @@ describe('failure', () => {
     const hold = newName()
     const { first } = await engine.prefill({ hold, tokens: prompt(9), sampling: long, choices: 1 }, patience())
     const job = { hold, prompt: prompt(9), sampling: long, choices: [{ choice: 0, generated: [first[0]!.token] }] }
-    const run = engine.decode(job, () => { throw new Error('a bad listener') }, patience())
+    const run = engine.decode(job, () => {
+      throw new Error('a bad listener')
+    }, patience())
     await expect(run.done).rejects.toThrow('a bad listener')
     await other.run.done
     engine.release(hold)
@@ -295,8 +348,12 @@ describe('transfer', () => {
     const { engine: b } = toyEngine({}, { blocksTotal: 5 })
     const refused = { code: 'transfer_failed' }
     await expect(toyEngine({ numerics: 'x' }).engine.importHold(give, bytes, digest)).rejects.toMatchObject(refused)
-    await expect(toyEngine({}, { modelDigest: 'd2' }).engine.importHold(give, bytes, digest)).rejects.toMatchObject(refused)
-    await expect(toyEngine({}, { blockTokens: 8 }).engine.importHold(give, bytes, digest)).rejects.toMatchObject(refused)
+    await expect(toyEngine({}, { modelDigest: 'd2' }).engine.importHold(give, bytes, digest)).rejects.toMatchObject(
+      refused,
+    )
+    await expect(toyEngine({}, { blockTokens: 8 }).engine.importHold(give, bytes, digest)).rejects.toMatchObject(
+      refused,
+    )
     await expect(b.importHold({ ...give, tokenIds: [1] }, bytes, digest)).rejects.toMatchObject(refused)
     await expect(b.importHold({ ...give, tokens: 9 }, bytes, digest)).rejects.toMatchObject(refused)
     await expect(b.importHold(give, bytes.subarray(4), digest)).rejects.toMatchObject(refused)
@@ -305,14 +362,17 @@ describe('transfer', () => {
     await expect(b.importHold(give, bent, digest)).rejects.toMatchObject(refused)
     expect(b.stats()).toMatchObject({ blocksFree: 5, blocksReserved: 0 })
     expect(await b.importHold(give, bytes, digest)).toEqual(b.hold('h'))
-    await expect(b.importHold({ ...give, hold: 'again' }, bytes, digest)).rejects.toMatchObject({ code: 'kv_exhausted' })
+    await expect(b.importHold({ ...give, hold: 'again' }, bytes, digest)).rejects.toMatchObject({
+      code: 'kv_exhausted',
+    })
     b.release('h')
     a.release('h')
     await expect(a.exportHold('h')).rejects.toMatchObject({ code: 'kv_lost' })
   })
 
   test('where bits depend on the cut, another chunk grid is other numerics', () => {
-    const numerics = (batchInvariant: boolean, chunkTokens: number) => toyEngine({ batchInvariant }, { chunkTokens }).engine.info.numerics
+    const numerics = (batchInvariant: boolean, chunkTokens: number) =>
+      toyEngine({ batchInvariant }, { chunkTokens }).engine.info.numerics
     expect(numerics(false, 16)).not.toBe(numerics(false, 32))
     expect(numerics(true, 16)).toBe(numerics(true, 32))
   })
@@ -336,7 +396,12 @@ test('stats() counts', async () => {
   await generate(engine, prompt(20), drawn)
   await generate(engine, prompt(20), { ...drawn, seed: 7 })
   expect(engine.stats()).toMatchObject({
-    prefillTokensTotal: 24, prefixHitTokens: 16, decodeTokensTotal: 22, prefillsWaiting: 0, prefillTokensWaiting: 0, decodesRunning: 0,
+    prefillTokensTotal: 24,
+    prefixHitTokens: 16,
+    decodeTokensTotal: 22,
+    prefillsWaiting: 0,
+    prefillTokensWaiting: 0,
+    decodesRunning: 0,
   })
   expect(engine.stats().stepMs).toBeGreaterThan(0)
   expect(engine.stats().memoryBytes).toBe(engine.info.blocksTotal * engine.info.blockBytes)

@@ -3,7 +3,17 @@ import type { TokenOut } from '../../../../runtime/engine/engine.ts'
 import type { EngineThread } from '../../../../runtime/engine/worker/client.ts'
 import { startEngine, type StartOptions } from '../../../../runtime/engine/worker/start.ts'
 import type { ToyOptions } from '../../../helpers/toy-forward.ts'
-import { byChoice, closeToys, decodeAll, drawn, generate, newName, patience, prompt, toyEngine } from '../../../helpers/toy-engine.ts'
+import {
+  byChoice,
+  closeToys,
+  decodeAll,
+  drawn,
+  generate,
+  newName,
+  patience,
+  prompt,
+  toyEngine,
+} from '../../../helpers/toy-engine.ts'
 
 const factory = new URL('../../../helpers/toy-factory.ts', import.meta.url)
 const open: EngineThread[] = []
@@ -25,7 +35,12 @@ async function running(engine: EngineThread, choices = 1, signal = patience()) {
   const { first } = await engine.prefill({ hold, tokens: prompt(9), sampling: long, choices }, signal)
   const outs: TokenOut[][] = []
   const started = Promise.withResolvers<void>()
-  const job = { hold, prompt: prompt(9), sampling: long, choices: first.map(({ choice, token }) => ({ choice, generated: [token] })) }
+  const job = {
+    hold,
+    prompt: prompt(9),
+    sampling: long,
+    choices: first.map(({ choice, token }) => ({ choice, generated: [token] })),
+  }
   const run = engine.decode(job, (tokens) => (outs.push(tokens), started.resolve()), signal)
   await started.promise
   return { hold, run, outs }
@@ -37,7 +52,10 @@ describe('an engine on its own thread', () => {
     const { engine: core } = toyEngine()
     expect(engine.info).toEqual(core.info)
     for (const choices of [1, 3]) {
-      const [here, there] = [await generate(core, prompt(37), drawn, { choices }), await generate(engine, prompt(37), drawn, { choices })]
+      const [here, there] = [
+        await generate(core, prompt(37), drawn, { choices }),
+        await generate(engine, prompt(37), drawn, { choices }),
+      ]
       expect(there).toEqual(here)
     }
   })
@@ -47,7 +65,9 @@ describe('an engine on its own thread', () => {
     const { run, outs } = await running(engine, 3)
     await run.done
     expect(outs).toHaveLength(399)
-    for (const [i, tokens] of outs.entries()) expect(tokens.map(({ choice, index }) => [choice, index])).toEqual([[0, i + 1], [1, i + 1], [2, i + 1]])
+    for (const [i, tokens] of outs.entries()) {
+      expect(tokens.map(({ choice, index }) => [choice, index])).toEqual([[0, i + 1], [1, i + 1], [2, i + 1]])
+    }
   })
 
   test('stats() follows, hasRoom() counts calls that are still on their way', async () => {
@@ -64,7 +84,10 @@ describe('an engine on its own thread', () => {
 
   test('hold() knows what is held, from the answer on until release()', async () => {
     const engine = await start({ stepMs: 5 })
-    const { hold: info } = await engine.prefill({ hold: 'h', tokens: prompt(6), sampling: drawn, choices: 1 }, patience())
+    const { hold: info } = await engine.prefill(
+      { hold: 'h', tokens: prompt(6), sampling: drawn, choices: 1 },
+      patience(),
+    )
     expect(engine.hold('h')).toEqual(info)
     engine.release('h')
     expect(engine.hold('h')).toBeUndefined()
@@ -77,7 +100,10 @@ describe('an engine on its own thread', () => {
   test('moves a hold to another engine over shared memory', async () => {
     const [a, b] = [await start(), await start()]
     const stay = await generate(a, prompt(30), drawn, { choices: 2 })
-    const { hold: info, first } = await a.prefill({ hold: 'h', tokens: prompt(30), sampling: drawn, choices: 2 }, patience())
+    const { hold: info, first } = await a.prefill(
+      { hold: 'h', tokens: prompt(30), sampling: drawn, choices: 2 },
+      patience(),
+    )
     const { bytes, digest } = await a.exportHold('h')
     expect(bytes.buffer).toBeInstanceOf(SharedArrayBuffer)
     a.release('h')
@@ -85,6 +111,8 @@ describe('an engine on its own thread', () => {
     const choices = first.map(({ choice, token }) => ({ choice, generated: [token] }))
     const outs = [...first, ...(await decodeAll(b, { hold: 'h', prompt: prompt(30), sampling: drawn, choices }))]
     expect(byChoice(outs, 2)).toEqual(stay.tokens)
+    await b.importHold({ ...info, hold: 'pooled', tokenIds: prompt(30) }, Uint8Array.from(bytes), digest)
+    b.release('pooled')
     bytes[9]! ^= 1
     const again = b.importHold({ ...info, tokenIds: prompt(30) }, bytes, digest)
     await expect(again).rejects.toMatchObject({ code: 'transfer_failed', remedy: expect.any(String) })
@@ -118,7 +146,9 @@ describe('ends', () => {
   test('a failing step is `engine_failed`, and the thread lives on', async () => {
     const engine = await start({ poison: 95 })
     await expect(generate(engine, [95], drawn)).rejects.toMatchObject({ code: 'engine_failed' })
-    expect((await generate(engine, prompt(9), drawn)).tokens).toEqual((await generate(toyEngine().engine, prompt(9), drawn)).tokens)
+    expect((await generate(engine, prompt(9), drawn)).tokens).toEqual(
+      (await generate(toyEngine().engine, prompt(9), drawn)).tokens,
+    )
   })
 
   test('the thread’s death rejects all that is open and all that comes, and is told', async () => {
@@ -169,18 +199,23 @@ describe('ends', () => {
 })
 
 describe('starting', () => {
-  const failing = (load: StartOptions['load'], options: Partial<StartOptions> = {}) => startEngine({ factory, load, ...options })
+  const failing = (load: StartOptions['load'], options: Partial<StartOptions> = {}) =>
+    startEngine({ factory, load, ...options })
 
   test('a factory that throws, a thread that dies, sizes that cannot be: rejected with the reason', async () => {
     await expect(failing({ fail: true })).rejects.toMatchObject({ code: 'engine_unavailable', message: 'no such toy' })
     await expect(failing({ exit: true })).rejects.toMatchObject({ code: 'engine_unavailable' })
     await expect(failing({}, { blocksTotal: 1 })).rejects.toMatchObject({ code: 'invalid_config' })
-    await expect(failing({}, { factory: new URL('file:///nowhere.ts') })).rejects.toMatchObject({ code: 'engine_unavailable' })
+    await expect(failing({}, { factory: new URL('file:///nowhere.ts') })).rejects.toMatchObject({
+      code: 'engine_unavailable',
+    })
   })
 
   test('has a deadline and hears an abort', async () => {
     await expect(failing({ hang: true }, { startTimeoutMs: 20 })).rejects.toMatchObject({ code: 'deadline' })
-    await expect(failing({ hang: true }, { signal: AbortSignal.timeout(20) })).rejects.toMatchObject({ code: 'cancelled' })
+    await expect(failing({ hang: true }, { signal: AbortSignal.timeout(20) })).rejects.toMatchObject({
+      code: 'cancelled',
+    })
   })
 
   test('without a factory a model’s path is wanted', async () => {

@@ -7,6 +7,7 @@ import type { Worker } from 'node:worker_threads'
 import { VolleyError } from '../../errors.ts'
 import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
 import type { HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
+import { handled } from '../handled.ts'
 import { Calls } from './calls.ts'
 import type { Call, Message } from './protocol.ts'
 
@@ -194,12 +195,6 @@ export class EngineClient implements EngineThread {
 }
 
 const cancelled = () => new VolleyError('cancelled', 'The call was cancelled')
-
-/** The same promise; a rejection that nobody awaits yet must not end the process. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
-}
 
 /** The bytes on shared memory: copied once if they are not there yet, and never with a larger buffer they lie in. */
 function shared(bytes: Uint8Array): Uint8Array {

@@ -17,8 +17,8 @@ const keepsNothing: BlockKeeper = { keeps: () => false, dropped: () => {} }
 
 /**
  * Blocks are *referenced* (count > 0), *cached* (count 0, kept by the keeper) or *empty*; free = cached + empty.
- * Whoever will need blocks takes a {@linkcode Reservation} first: promised blocks are never given to another, so drawing on a
- * reservation cannot fail.
+ * Whoever will need blocks takes a {@linkcode Reservation} first: promised blocks are never given to another, so drawing
+ * on a reservation cannot fail.
  */
 export class BlockAllocator {
   readonly blocks: number

@@ -10,7 +10,6 @@ import { directPlane } from '../../../runtime/transfer/direct.ts'
 import type { HeldOffer, Ticket, TransferMode, TransferPlane } from '../../../runtime/transfer/plane.ts'
 import { hasUnixSockets } from '../../../runtime/transfer/unix.ts'
 import { type NatsServer, natsServerPath, startNatsServer } from '../../helpers/nats-server.ts'
-import { type TransferChild, transferChild } from '../../helpers/transfer-pair.ts'
 
 const MODES: TransferMode[] = hasUnixSockets ? ['unix', 'tcp', 'nats'] : ['tcp', 'nats']
 const SIZE = 64 << 20

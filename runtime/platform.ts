@@ -7,6 +7,7 @@ import { Socket } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 /** The runtime this process runs on. */
@@ -28,6 +29,8 @@ export function selfCommand(module: string | URL, args: readonly string[]): { co
 /** Variable that tells a child which of its file descriptors is the pipe from its parent. */
 export const PARENT_FD = 'VOLLEY_PARENT_FD'
 
+let parent: Interface | undefined
+
 /**
  * Ends this process when its parent is gone, whatever way the parent died: the kernel then closes the pipe that the
  * parent held. Does nothing in a process whose parent gave it no such pipe. `onGone` replaces the plain exit.
@@ -40,12 +43,18 @@ export function endWithParent(onGone: () => void = () => process.exit(1)): void 
   const fd = Number(given)
   const pipe = fd === 0 ? process.stdin : new Socket({ fd, readable: true, writable: false })
   pipe.once('close', onGone).once('end', onGone).on('error', onGone)
-  pipe.resume()
+  parent = createInterface({ input: pipe })
   // The pipe must not keep alive a process that is done.
   if ('unref' in pipe) pipe.unref()
 }
 
-/** What is fetched once and can be fetched again: models, the nats-server. `VOLLEY_CACHE`, else the user's cache folder. */
+/** Hears what the parent writes, line by line, after {@linkcode endWithParent}; false = there is no such parent. */
+export function onParentLine(callback: (line: string) => void): boolean {
+  parent?.on('line', callback)
+  return parent !== undefined
+}
+
+/** Holds what was fetched and can be again: models, the nats-server. `VOLLEY_CACHE`, else the user's cache folder. */
 export function cacheDir(...parts: string[]): string {
   return join(process.env['VOLLEY_CACHE'] ?? join(userDir('XDG_CACHE_HOME', '.cache'), 'volley'), ...parts)
 }

@@ -5,7 +5,7 @@
  */
 import { VolleyError } from '../errors.ts'
 import type { Config } from './config.ts'
-import { SETTINGS, variableOf } from './settings.ts'
+import { type Setting, SETTINGS, variableOf } from './settings.ts'
 import { type Environment, fromEnvironment, fromFile, type RawValues, rows } from './sources.ts'
 
 /** A config and where each value came from. */
@@ -40,20 +40,25 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
     config[key] = found === undefined ? (defaults[key] ?? setting.default) : setting.kind.read(found.raw)
     origins[key] = found?.origin ?? 'default'
     if (found !== undefined && config[key] === undefined) {
-      const shown = setting.secret ? '' : `: current value is ${JSON.stringify(found.raw)}`
-      throw new VolleyError(
-        flag === undefined ? 'invalid_config' : 'invalid_flag',
-        `Cannot use --${setting.flag} (${found.origin})${shown}`,
-        {
-          param: setting.flag,
-          remedy: `it must be ${setting.kind.expects}`,
-        },
-      )
+      throw unusable(setting, found)
     }
   }
   const resolved = { config: config as unknown as Config, origins: origins as Record<keyof Config, string>, warnings }
   settle(resolved)
   return resolved
+}
+
+function unusable(
+  { flag, secret, kind }: Setting<unknown>,
+  { raw, origin }: { raw: unknown; origin: string },
+): VolleyError {
+  const fromFlag = origin === `flag --${flag}`
+  const subject = fromFlag ? `--${flag}` : `setting ${flag} (${origin})`
+  const shown = secret ? '' : `: current value is ${JSON.stringify(raw)}`
+  return new VolleyError(fromFlag ? 'invalid_flag' : 'invalid_config', `Cannot use ${subject}${shown}`, {
+    param: flag,
+    remedy: `give ${kind.expects}`,
+  })
 }
 
 /** What values imply for each other, and what they cannot be together. */
@@ -82,12 +87,18 @@ function settle({ config, origins }: Resolved): void {
   }
 }
 
-/** The settings that differ from the table's defaults, as environment variables for a process of our own. */
-export function toEnvironment(config: Config): Record<string, string> {
-  const out: Record<string, string> = {}
-  for (const [key, setting] of rows) {
-    const shown = setting.kind.show(config[key])
-    if (shown !== setting.kind.show(SETTINGS[key].default)) out[variableOf(setting.flag)] = shown
+/**
+ * The environment of a process of our own that is to have this config: the settings that differ from the table's
+ * defaults, in place of all settings of `base`.
+ */
+export function toEnvironment(config: Config, base: Environment = {}): Record<string, string | undefined> {
+  const out: Record<string, string | undefined> = { ...base }
+  delete out['VOLLEY_CONFIG']
+  for (const [key, { flag, kind, alsoEnv }] of rows) {
+    const shown = kind.show(config[key])
+    delete out[variableOf(flag)]
+    if (alsoEnv !== undefined) delete out[alsoEnv]
+    if (shown !== kind.show(SETTINGS[key].default)) out[variableOf(flag)] = shown
   }
   return out
 }

@@ -3,7 +3,7 @@
  * config file, `--help` and docs/configuration.md all come from this table. Knows nothing of where values come from.
  * @module
  */
-import { type Config, ENGINES, type EngineName, LABELS, type PhaseLabel, type Role } from './config.ts'
+import { type Config, type EngineName, ENGINES, LABELS, type PhaseLabel, type Role } from './config.ts'
 import { durationMs, integer, type Kind, list, oneOf, optional, pairs, text } from './kinds.ts'
 
 /** One row of the table. */
@@ -102,7 +102,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     flag: 'policy',
     hint: 'NAME',
     roles: ['scheduler'],
-    default: 'least-load',
+    default: 'static',
     help: 'who gets which request',
     kind: text('the name of a policy', /^[a-z0-9-]+$/),
   },
@@ -187,6 +187,16 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     repeat: true,
     help: 'a host from which images may be fetched; may be given several times',
     kind: list(text('a host name', /^[A-Za-z0-9.:_-]+$/)),
+  },
+  pipelines: {
+    flag: 'pipeline',
+    hint: 'FILE',
+    roles: ['gateway', 'scheduler', 'instance'],
+    default: [],
+    defaultHelp: 'none',
+    repeat: true,
+    help: 'a module that exports `pipelines` and `actors` of your own; may be given several times',
+    kind: list(text('a path', /^[^,]+$/)),
   },
   nats: {
     flag: 'nats',

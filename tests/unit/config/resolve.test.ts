@@ -26,7 +26,9 @@ describe('resolveConfig() precedence', () => {
 
   test('VOLLEY_NATS wins over NATS_URL, which is understood', async () => {
     expect((await resolveConfig({ env: { NATS_URL: 'nats://a:1' } })).config.nats).toBe('nats://a:1')
-    expect((await resolveConfig({ env: { NATS_URL: 'nats://a:1', VOLLEY_NATS: 'nats://b:2' } })).config.nats).toBe('nats://b:2')
+    expect((await resolveConfig({ env: { NATS_URL: 'nats://a:1', VOLLEY_NATS: 'nats://b:2' } })).config.nats).toBe(
+      'nats://b:2',
+    )
   })
 
   test('an empty variable is not set', async () => {
@@ -42,30 +44,52 @@ describe('resolveConfig() precedence', () => {
 })
 
 describe('resolveConfig() values', () => {
-  test.each([
-    ['labels', 'prefill=1, decode=2', 'labels', { prefill: 1, decode: 2 }],
-    ['engine', 'wasm', 'engine', { prefill: 'wasm', decode: 'wasm', encode: 'wasm' }],
-    ['engine', 'prefill:tensorflow,decode:wasm', 'engine', { prefill: 'tensorflow', decode: 'wasm', encode: 'auto' }],
-    ['slo', 'ttft=200,tpot=50', 'slo', { ttft: 200, tpot: 50 }],
-    ['api-key', ['a', 'b,c'], 'apiKeys', ['a', 'b', 'c']],
-    ['grace', '500ms', 'graceMs', 500],
-    ['grace', '1.5', 'graceMs', 1500],
-    ['nats', 'nats://127.0.0.1:4222', 'nats', 'nats://127.0.0.1:4222'],
-    ['nats', 'demo:4222,other:4222', 'nats', 'demo:4222,other:4222'],
-    ['port', '0', 'port', 0],
-  ] as const)('--%s %s', async (flag, raw, key, value) => {
+  test.each(
+    [
+      ['labels', 'prefill=1, decode=2', 'labels', { prefill: 1, decode: 2 }],
+      ['engine', 'wasm', 'engine', { prefill: 'wasm', decode: 'wasm', encode: 'wasm' }],
+      ['engine', 'prefill:tensorflow,decode:wasm', 'engine', { prefill: 'tensorflow', decode: 'wasm', encode: 'auto' }],
+      ['slo', 'ttft=200,tpot=50', 'slo', { ttft: 200, tpot: 50 }],
+      ['api-key', ['a', 'b,c'], 'apiKeys', ['a', 'b', 'c']],
+      ['grace', '500ms', 'graceMs', 500],
+      ['grace', '1.5', 'graceMs', 1500],
+      ['nats', 'nats://127.0.0.1:4222', 'nats', 'nats://127.0.0.1:4222'],
+      ['nats', 'demo:4222,other:4222', 'nats', 'demo:4222,other:4222'],
+      ['port', '0', 'port', 0],
+    ] as const,
+  )('--%s %s', async (flag, raw, key, value) => {
     expect((await resolveConfig({ flags: flags({ [flag]: raw }) })).config[key]).toEqual(value)
   })
 
   test.each([
-    ['port', '65536'], ['port', '8o80'], ['port', '-1'], ['instances', '0'], ['labels', 'prefil=1'], ['labels', 'prefill=x'],
-    ['labels', ''], ['labels', 'prefill=1,prefill=2'], ['engine', 'cuda'], ['engine', 'prefill:cuda'], ['dtype', 'q5'],
-    ['slo', 'ttft=0'], ['transfer', 'pigeon'], ['grace', '1h'], ['nats', 'http://x'], ['log-level', 'loud'], ['name', 'a.b'],
+    ['port', '65536'],
+    ['port', '8o80'],
+    ['port', '-1'],
+    ['instances', '0'],
+    ['labels', 'prefil=1'],
+    ['labels', 'prefill=x'],
+    ['labels', ''],
+    ['labels', 'prefill=1,prefill=2'],
+    ['engine', 'cuda'],
+    ['engine', 'prefill:cuda'],
+    ['dtype', 'q5'],
+    ['slo', 'ttft=0'],
+    ['transfer', 'pigeon'],
+    ['grace', '1h'],
+    ['nats', 'http://x'],
+    ['log-level', 'loud'],
+    ['name', 'a.b'],
   ])('--%s %s is refused, with what must hold', async (flag, raw) => {
     await expect(resolveConfig({ flags: flags({ [flag]: raw }) })).rejects.toMatchObject({
-      code: 'invalid_flag', param: flag, remedy: expect.stringMatching(/^it must be /),
+      code: 'invalid_flag',
+      param: flag,
+      remedy: expect.stringMatching(/^give /),
     })
-    await expect(resolveConfig({ env: raw === '' ? { VOLLEY_PORT: 'x' } : { [`VOLLEY_${flag.toUpperCase().replaceAll('-', '_')}`]: raw } }))
+    await expect(
+      resolveConfig({
+        env: raw === '' ? { VOLLEY_PORT: 'x' } : { [`VOLLEY_${flag.toUpperCase().replaceAll('-', '_')}`]: raw },
+      }),
+    )
       .rejects.toMatchObject({ code: 'invalid_config' })
   })
 
@@ -80,7 +104,10 @@ describe('resolveConfig() names and combinations', () => {
       .rejects.toMatchObject({ code: 'invalid_config', remedy: 'did you mean "port"?' })
   })
 
-  test.each([['missing', '/nowhere/volley.json'], ['broken', file('b.json', '{')], ['not an object', file('n.json', '[1]')]])(
+  test.each([['missing', '/nowhere/volley.json'], ['broken', file('b.json', '{')], [
+    'not an object',
+    file('n.json', '[1]'),
+  ]])(
     'a %s file is one clear error',
     async (_, path) => {
       await expect(resolveConfig({ file: path })).rejects.toMatchObject({ code: 'invalid_config', param: 'config' })
@@ -115,8 +142,14 @@ describe('resolveConfig() names and combinations', () => {
 test('toEnvironment() carries a config to another process unchanged', async () => {
   const { config } = await resolveConfig({
     flags: flags({
-      labels: 'prefill=1,decode=1', engine: 'prefill:cpu,decode:wasm', slo: 'ttft=9', grace: '250ms', 'api-key': ['k1', 'k2'],
-      port: '0', nats: 'nats://h:1', threads: '3',
+      labels: 'prefill=1,decode=1',
+      engine: 'prefill:cpu,decode:wasm',
+      slo: 'ttft=9',
+      grace: '250ms',
+      'api-key': ['k1', 'k2'],
+      port: '0',
+      nats: 'nats://h:1',
+      threads: '3',
     }),
   })
   expect((await resolveConfig({ env: toEnvironment(config) })).config).toEqual(config)

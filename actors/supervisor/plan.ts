@@ -1,0 +1,58 @@
+/**
+ * Which processes a system on one machine consists of, and the config of each. Pure.
+ * @module
+ */
+import type { Config, PhaseLabel, Role } from '../../runtime/config/mod.ts'
+
+/** One process to be. */
+export interface PlannedProcess {
+  role: Role
+  /** Unique in the fleet. */
+  name: string
+  config: Config
+}
+
+/** What the whole is told besides its config. */
+export interface PlanOptions {
+  /** Part of every name: several machines may share one nats-server. */
+  id: string
+  nats: string
+  port: number
+  /** Cores of this machine, shared by instances that were not told how many threads to use. */
+  cores: number
+}
+
+/** Gateway, scheduler, and as many processes as the instances need. */
+export function planProcesses(config: Config, { id, nats, port, cores }: PlanOptions): PlannedProcess[] {
+  const shared = { ...config, nats, port }
+  const one = { instances: 1, labels: {} }
+  const plan: PlannedProcess[] = [
+    { role: 'gateway', name: `gateway-${id}`, config: { ...shared, ...one } },
+    { role: 'scheduler', name: `scheduler-${id}`, config: { ...shared, ...one } },
+  ]
+  const threads = config.threads ?? Math.max(1, Math.floor(cores / config.instances))
+  const labels = labelOfEach(config)
+  for (let first = 0; first < config.instances; first += config.perProcess) {
+    const own = labels.slice(first, first + config.perProcess)
+    plan.push({
+      role: 'instance',
+      name: `instance-${id}-${first / config.perProcess}`,
+      config: { ...shared, threads, instances: own.length, labels: countLabels(own) },
+    })
+  }
+  return plan.map((process) => ({ ...process, config: { ...process.config, name: process.name } }))
+}
+
+/** The label of every instance, labelled ones first. */
+function labelOfEach({ labels, instances }: Config): (PhaseLabel | undefined)[] {
+  const each = (Object.entries(labels) as [PhaseLabel, number][]).flatMap(([label, n]) =>
+    Array<PhaseLabel>(n).fill(label)
+  )
+  return Array.from({ length: instances }, (_, i) => each[i])
+}
+
+function countLabels(labels: readonly (PhaseLabel | undefined)[]): Config['labels'] {
+  const counts: Config['labels'] = {}
+  for (const label of labels) if (label !== undefined) counts[label] = (counts[label] ?? 0) + 1
+  return counts
+}

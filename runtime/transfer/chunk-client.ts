@@ -6,7 +6,7 @@
 import type { Bus, Message } from '../bus/bus.ts'
 import { isVolleyError } from '../errors.ts'
 import { newSecret } from '../ids.ts'
-import { CHUNK_OK, type ChunkRequest, type OpenAnswer } from './chunk-server.ts'
+import type { ChunkRequest, OpenAnswer } from './chunk-server.ts'
 import { brokenError, refusedError } from './failure.ts'
 import type { Credentials } from './offers.ts'
 
@@ -43,8 +43,8 @@ export async function pullChunks(
         const length = Math.min(CHUNK_BYTES, destination.length - start)
         at += length
         const { data } = await ask({ op: 'chunk', session, at: start, length })
-        if (data[0] !== CHUNK_OK || data.length !== length + 1) throw brokenError('the owner ended the transfer')
-        destination.set(data.subarray(1), start)
+        if (data.length !== length) throw brokenError('the owner ended the transfer')
+        destination.set(data, start)
       }
     }
     await Promise.all(Array.from({ length: WINDOW }, fetchOn))

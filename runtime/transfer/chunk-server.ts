@@ -17,10 +17,6 @@ export type ChunkRequest =
 /** The answer to `open`. `wait`: not ready, ask again. */
 export type OpenAnswer = { bytes: number; digest: string } | { wait: true } | { refused: Refusal }
 
-/** First byte of a piece: the rest are bytes, or there is no such pull any more. */
-export const CHUNK_OK = 0
-export const CHUNK_GONE = 1
-
 /** An `open` is answered within this, ready or not. */
 const OPEN_PATIENCE_MS = 500
 
@@ -80,13 +76,10 @@ export function serveChunks(bus: Bus, subject: string, offers: Offers, clock: Cl
 
   function chunk(name: string, at: number, length: number, message: Message): void {
     const session = sessions.get(name)
-    if (!session?.grant) return message.respond(Uint8Array.of(CHUNK_GONE))
+    // No piece is empty: so an empty answer says that there is no such pull any more.
+    if (!session?.grant) return message.respond('')
     heard(name, session)
-    const piece = session.grant.bytes.subarray(at, at + length)
-    const body = new Uint8Array(1 + piece.length)
-    body[0] = CHUNK_OK
-    body.set(piece, 1)
-    message.respond(body)
+    message.respond(session.grant.bytes.subarray(at, at + length))
   }
 
   const subscription = bus.subscribe(subject, (message) => {

@@ -13,8 +13,8 @@ export interface EngineMoverOptions {
   engine: Pick<Engine, 'exportHold'>
   /** The only modes to use. @default all, by locality */
   modes?: readonly TransferMode[]
-  /** Somebody pulls a hold: its lease is to be renewed. */
-  onPull?: (hold: string) => void
+  /** Somebody pulls what a request holds here: its lease is to be renewed. */
+  onPull?: (request: string) => void
 }
 
 /** What an instance's actors move KV with. */
@@ -35,7 +35,7 @@ export function engineMover({ plane, engine, modes, onPull }: EngineMoverOptions
         id,
         attempt,
         leaseMs: Infinity,
-        onRedeem: () => onPull?.(hold),
+        onRedeem: () => onPull?.(id),
         onEnd: () => tickets.get(hold)?.offer === ticket.offer && tickets.delete(hold),
       })
       const before = tickets.get(hold)

@@ -332,14 +332,14 @@ describe('engineMover()', () => {
       exported.push(name)
       return Promise.resolve(content(1_000))
     }
-    const mine = engineMover({ plane: owner, engine: { exportHold }, onPull: (hold) => renewed.push(hold) })
+    const mine = engineMover({ plane: owner, engine: { exportHold }, onPull: (request) => renewed.push(request) })
     const theirs = engineMover({ plane: receiver, engine: { exportHold }, modes: ['tcp'] })
     const info = { hold: 'req.1', tokens: 4, blocks: 1, bytes: 1_000, numerics: 'n' }
     const ticket = mine.offer(info, { id: 'req', attempt: 1 })
     expect(exported).toEqual([])
     const how = { attempt: 2, signal: new AbortController().signal, timeoutMs: 5_000 }
     const pulled = await theirs.pull(ticket, how)
-    expect([pulled.mode, exported, renewed]).toEqual(['tcp', ['req.1'], ['req.1']])
+    expect([pulled.mode, exported, renewed]).toEqual(['tcp', ['req.1'], ['req']])
     mine.forget('req.1')
     mine.forget('unknown')
     expect(owner.held()).toEqual([])

@@ -279,17 +279,22 @@ describe('an owner on a socket', () => {
     const { owner } = await twoPlanes()
     const bytes = new Uint8Array(64 << 20)
     const source = { bytes: bytes.length, read: () => Promise.resolve({ bytes, digest: 'd' }) }
-    const tickets = [1, 2].map((n) => owner.offer(source, { id: `req-${n}`, attempt: 1, leaseMs: 100 }))
-    const [stalled, dead] = tickets.map((ticket) => {
+    const ends: string[] = []
+    const sockets = ['stalled', 'dead'].map((fate) => {
+      const ticket = owner.offer(source, {
+        id: fate,
+        attempt: 1,
+        leaseMs: 100,
+        onEnd: (how) => ends.push(`${fate} ${how}`),
+      })
       const socket = raw(ticket)
       socket.write(encodeRequest({ offer: ticket.offer, secret: ticket.secret, attempt: 2 }))
-      socket.once('data', () => socket.pause())
+      socket.once('data', () => fate === 'dead' ? socket.destroy() : socket.pause())
       return socket
     })
-    await expect.poll(() => owner.held().map(({ state }) => state)).toEqual(['reading', 'reading'])
-    dead!.destroy()
-    await expect.poll(() => owner.held().length, { timeout: 5_000 }).toBe(0)
-    stalled!.destroy()
+    await expect.poll(() => [...ends].sort(), { timeout: 10_000 }).toEqual(['dead expired', 'stalled expired'])
+    expect(owner.held()).toEqual([])
+    sockets.forEach((socket) => socket.destroy())
   })
 
   it('cuts off who sends something else, or nothing, or too much', async () => {

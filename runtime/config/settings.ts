@@ -167,6 +167,14 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: 'how KV blocks move between instances: auto, memory, unix, tcp, nats',
     kind: oneOf(['auto', 'memory', 'unix', 'tcp', 'nats']),
   },
+  transferHost: {
+    flag: 'transfer-host',
+    hint: 'ADDRESS',
+    roles: ['instance'],
+    default: '127.0.0.1',
+    help: 'address of this machine on which instances of other machines may pull KV over TCP',
+    kind: text('an address or a host name', /^[A-Za-z0-9.:_-]+$/),
+  },
   apiKeys: {
     flag: 'api-key',
     hint: 'KEY',

@@ -15,6 +15,7 @@ import { matMul } from './kernels/mat-mul.ts'
 import { pagedAttention } from './kernels/paged-attention.ts'
 import { rmsNorm } from './kernels/rms-norm.ts'
 import { rope } from './kernels/rope.ts'
+import { Scratch } from './kernels/scratch.ts'
 import { siluMul } from './kernels/silu-mul.ts'
 import { inverseFrequencies, rotaryRows } from './rotary.ts'
 import { planStep, type Step } from './step.ts'
@@ -27,6 +28,7 @@ const KERNEL_VERSION = 1
 interface StepContext {
   step: Step
   pool: KvPool
+  scratch: Scratch
   cos: tf.Tensor
   sin: tf.Tensor
 }
@@ -44,11 +46,12 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
   await startBackend(backend)
   const { config } = source
   const weights = loadWeights(source)
+  const scratch = new Scratch()
   const frequencies = inverseFrequencies(config)
 
   const logits = (step: Step, pool: KvPool): tf.Tensor | undefined =>
     tf.tidy(() => {
-      const context: StepContext = { step, pool, ...rotaryRows(frequencies, step.positions) }
+      const context: StepContext = { step, pool, scratch, ...rotaryRows(frequencies, step.positions) }
       let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens: step.tokens })
       for (const [index, layer] of weights.layers.entries()) {
         const last = index === weights.layers.length - 1
@@ -94,7 +97,7 @@ function layerForward(
   index: number,
   last: boolean,
   x: tf.Tensor,
-  { step, pool, cos, sin }: StepContext,
+  { step, pool, scratch, cos, sin }: StepContext,
 ): tf.Tensor | undefined {
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config
   const { spans, rows, wanted } = step
@@ -114,7 +117,7 @@ function layerForward(
 
   const q = rotated(layer.q, heads, layer.qNorm, input)
   const window = config.slidingWindow[index]
-  const mixed = call(pagedAttention, { q }, { pool, layer: index, spans, kvHeads, headDim, window })
+  const mixed = call(pagedAttention, { q }, { pool, layer: index, spans, kvHeads, headDim, window, scratch })
   const pick = (y: tf.Tensor): tf.Tensor =>
     last && wanted.length < rows ? tf.gather(y, tf.tensor1d(wanted, 'int32')) : y
   const attended = tf.add(pick(x), linear(layer.o, pick(mixed)))

@@ -1,5 +1,5 @@
 /**
- * Reads one layer's K or V of one sequence out of the pool's blocks, every head apart, as rows [keys, dim] or as columns
+ * Reads one layer's K or V of one sequence out of the pool's blocks, every head apart, as rows [keys, dim] or columns
  * [dim, keys]: whichever saves the backend a transposition. A block is copied whole to a small buffer first, in order,
  * and taken apart there, in the cache: twice as fast as reading each head's pieces from the pool.
  * @module

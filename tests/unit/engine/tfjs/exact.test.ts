@@ -9,14 +9,15 @@ import { memorySource, randomTensors, testConfig } from '../../../helpers/source
 
 const shapes: [string, Partial<DecoderConfig>][] = [
   ['llama', {}],
-  ['llama without grouping, odd sizes', { heads: 3, kvHeads: 3, headDim: 10, hiddenSize: 30, intermediateSize: 77, vocabSize: 67 }],
+  ['llama, odd sizes', { heads: 3, kvHeads: 3, headDim: 10, hiddenSize: 30, intermediateSize: 77, vocabSize: 67 }],
   ['llama, one kv head', { heads: 7, kvHeads: 1, headDim: 16, hiddenSize: 64 }],
   ['mistral', { family: 'mistral', slidingWindow: [20, 20], heads: 4, headDim: 16 }],
   ['mistral, window past a group of keys', { family: 'mistral', slidingWindow: [67, undefined] }],
   ['qwen2', { family: 'qwen2' }],
   ['qwen3', { family: 'qwen3', headDim: 24, tiedEmbeddings: false }],
 ]
-const prompt = (count: number, seed: number): number[] => Array.from({ length: count }, (_, i) => (i * i * 7 + seed * 13 + i) % 61)
+const prompt = (count: number, seed: number): number[] =>
+  Array.from({ length: count }, (_, i) => (i * i * 7 + seed * 13 + i) % 61)
 const blocks = (count: number, of: (i: number) => number): number[] => Array.from({ length: count }, (_, i) => of(i))
 const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length)
 /** Not toEqual(): a NaN equals a NaN there, and a difference would print megabytes. */
@@ -39,11 +40,11 @@ afterAll(() => open.forEach((forward) => forward.dispose()))
 describe.each(['wasm', 'cpu'])('tfjsForward() on %s gives equal bits', (backend) => {
   it.each(shapes)('%s: for chunks of any sizes', async (_, overrides) => {
     const forward = await forwardOf(overrides, backend)
-    const tokens = prompt(301, 1)
+    const count = backend === 'cpu' ? 140 : 200
+    const tokens = prompt(count, 1)
     const table = blocks(20, (i) => i)
     const whole = await allLogits(forward, poolFor(forward, 20), table, tokens)
-    const cuts = [[1], [3, 1, 5, 8, 13], [48, 49, 47], [129, 1, 128], [300, 1]]
-    for (const sizes of backend === 'cpu' ? cuts : [...cuts, [2], [64], [130, 171]]) {
+    for (const sizes of [[1], [3, 1, 5, 8, 13], [48, 49, 47], [129, 1, 70], [count - 1, 1]]) {
       const cut = await allLogits(forward, poolFor(forward, 20), table, tokens, sizes)
       expect(sameBits(cut, whole), `sizes ${sizes}`).toBe(0)
     }
@@ -58,7 +59,8 @@ describe.each(['wasm', 'cpu'])('tfjsForward() on %s gives equal bits', (backend)
       const pool = poolFor(forward, 2 * count + 1, blockTokens)
       pool.data.fill(1e30)
       const table = blocks(count, (i) => 2 * (count - i))
-      expect(sameBits(await allLogits(forward, pool, table, tokens, [40, 1]), whole), `blocks of ${blockTokens}`).toBe(0)
+      const placed = await allLogits(forward, pool, table, tokens, [40, 1])
+      expect(sameBits(placed, whole), `blocks of ${blockTokens}`).toBe(0)
     }
   })
 
@@ -75,8 +77,9 @@ describe.each(['wasm', 'cpu'])('tfjsForward() on %s gives equal bits', (backend)
     // Sequences start at different steps and go on with 1 (a decode), 5 or 60 tokens a step.
     const pace = [60, 1, 5, 1]
     const done = prompts.map(() => 0)
-    for (let step = 0; done.some((at, s) => at < (prompts[s] as number[]).length); step++) {
-      const running = [...prompts.keys()].filter((s) => step >= s && (done[s] as number) < (prompts[s] as number[]).length)
+    const left = (s: number): number => (prompts[s] as number[]).length - (done[s] as number)
+    for (let step = 0; done.some((_, s) => left(s) > 0); step++) {
+      const running = [...prompts.keys()].filter((s) => step >= s && left(s) > 0)
       const chunks = running.map((s): Chunk => {
         const start = done[s] as number
         const tokens = (prompts[s] as number[]).slice(start, start + (pace[s] as number))
@@ -89,7 +92,7 @@ describe.each(['wasm', 'cpu'])('tfjsForward() on %s gives equal bits', (backend)
         done[s] = start + (chunks[i] as Chunk).tokens.length
       })
     }
-    prompts.forEach((_, s) => expect(sameBits(shared[s] as Float32Array, alone[s] as Float32Array), `sequence ${s}`).toBe(0))
+    shared.forEach((rows, s) => expect(sameBits(rows, alone[s] as Float32Array), `sequence ${s}`).toBe(0))
   })
 
   it('in the cache itself, and for logits of the last row, of all rows and of none', async () => {

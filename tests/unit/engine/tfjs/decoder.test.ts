@@ -90,7 +90,7 @@ describe('tfjsForward() refuses', () => {
 })
 
 describe('tfjsForward()', () => {
-  it.each(['wasm', 'cpu'])('holds the same tensors after any number of steps, none after dispose() (%s)', async (backend) => {
+  it.each(['wasm', 'cpu'])('on %s holds the same tensors after any step, and none after dispose()', async (backend) => {
     await tfjsForward(sourceOf(), { backend }).then((forward) => forward.dispose())
     const empty = tf.memory().numTensors
     const forward = await tfjsForward(sourceOf(), { backend })

@@ -44,10 +44,12 @@ interface Geometry {
   dim: number
 }
 
-/** The queries of one KV head. */
-interface Tile extends Geometry {
-  /** [tokens * group, dim], scaled. */
+/** What one KV head mixes: scaled queries [tokens * group, dim], K and V as the function wants them, the mask. */
+interface Head {
   q: tf.Tensor2D
+  k: Float32Array
+  v: Float32Array
+  mask: Float32Array | undefined
 }
 
 /** 0 where a token may look, -inf elsewhere: [tokens, keys]; undefined when every token sees every key. */
@@ -63,8 +65,7 @@ function maskOf({ tokens, start, window, from, keys }: Geometry): Float32Array |
 }
 
 /** Many rows: scores [tokens * group, keys] from K as columns [dim, keys] and V as rows [keys, dim]. */
-function wide(tile: Tile, mask: Float32Array | undefined, k: Float32Array, v: Float32Array): tf.Tensor {
-  const { q, tokens, group, keys, dim } = tile
+function wide({ tokens, group, keys, dim }: Geometry, { q, k, v, mask }: Head): tf.Tensor {
   let scores: tf.Tensor = tf.matMul(q, tf.tensor2d(k, [dim, keys]))
   if (mask !== undefined) {
     const masked = tf.add(tf.reshape(scores, [tokens, group, keys]), tf.tensor3d(mask, [tokens, 1, keys]))
@@ -80,8 +81,7 @@ function wide(tile: Tile, mask: Float32Array | undefined, k: Float32Array, v: Fl
  * product is packed anew every time on wasm, which for one token costs four times the product itself; here only the
  * small side is packed.
  */
-function narrow(tile: Tile, mask: Float32Array | undefined, k: Float32Array, v: Float32Array): tf.Tensor {
-  const { q, keys, dim } = tile
+function narrow({ keys, dim }: Geometry, { q, k, v, mask }: Head): tf.Tensor {
   let scores: tf.Tensor = tf.matMul(tf.tensor2d(k, [keys, dim]), tf.transpose(q))
   if (mask !== undefined) scores = tf.add(scores, tf.tensor2d(mask, [keys, 1]))
   const weights = tf.exp(tf.sub(scores, tf.max(scores, 0, true)))
@@ -117,10 +117,10 @@ export const pagedAttention: Kernel<{ q: tf.Tensor }, PagedAttentionAttrs> = {
         const at = (row + done) * width + head * part
         for (let i = 0; i < tokens; i++) own.set(queries.subarray(at + i * width, at + i * width + part), i * part)
         // The tensor leaves the tidy, not its values: tfjs would look for tensors in every element of an array.
+        const ofHead = [head * keys * dim, (head + 1) * keys * dim] as const
         const mixed = tf.tidy(() => {
-          const tile: Tile = { ...geometry, q: tf.tensor2d(own, [(tokens * part) / dim, dim]) }
-          const ofHead = [head * keys * dim, (head + 1) * keys * dim] as const
-          return mix(tile, mask, k.subarray(...ofHead), v.subarray(...ofHead))
+          const queriesOfHead = tf.tensor2d(own, [(tokens * part) / dim, dim])
+          return mix(geometry, { q: queriesOfHead, k: k.subarray(...ofHead), v: v.subarray(...ofHead), mask })
         })
         const result = mixed.dataSync<'float32'>()
         mixed.dispose()

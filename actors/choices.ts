@@ -41,8 +41,9 @@ export class Choices {
     return this.choices.flatMap((c, choice) => (c.finished ? [] : [{ choice, generated: [...c.tokens] }]))
   }
 
-  isFinished(choice: number): boolean {
-    return this.choices[choice]!.finished
+  /** Token ids of every choice so far. */
+  output(): number[][] {
+    return this.choices.map((c) => [...c.tokens])
   }
 
   counts(): number[] {

@@ -4,7 +4,7 @@
  */
 import type { HoldInfo } from '../runtime/engine/engine.ts'
 import type { JsonObject } from '../runtime/json.ts'
-import type { KvRef } from '../runtime/machine/llm.ts'
+import type { KvRef } from '../runtime/machine/generate.ts'
 
 interface InstanceName {
   id: string

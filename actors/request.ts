@@ -3,7 +3,7 @@
  * @module
  */
 import type { SamplingParams } from '../runtime/engine/engine.ts'
-import type { LlmContext } from '../runtime/machine/llm.ts'
+import type { LlmContext } from '../runtime/machine/generate.ts'
 import type { Services } from '../runtime/pool/actor.ts'
 import { Choices, type StopWatch } from './choices.ts'
 

@@ -26,6 +26,7 @@ export const ERROR_KINDS = {
   method_not_allowed: caller(405),
   unsupported_media_type: caller(415),
   body_too_large: caller(413),
+  request_timeout: caller(408),
   context_length_exceeded: caller(),
   tokenizer_missing: caller(),
   invalid_api_key: { status: 401, exit: 1, type: 'authentication_error' },

@@ -5,7 +5,7 @@
  */
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import { isVolleyError } from '../../runtime/errors.ts'
-import type { LlmContext } from '../../runtime/machine/llm.ts'
+import type { LlmContext } from '../../runtime/machine/generate.ts'
 import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
 import { isHere } from '../kv.ts'
 import { choicesOf, samplingOf } from '../request.ts'
@@ -13,18 +13,20 @@ import { choicesOf, samplingOf } from '../request.ts'
 export const decode: Actor = defineActor<LlmContext>({
   name: 'decode',
   slots: 'decode',
-  async run({ context, instance, signal, reader, services, clock }) {
+  async run({ context, params, instance, signal, reader, services, clock }) {
     const { engine, holds, inputs } = services
     const { kv } = context
     if (kv === null || !isHere(kv, instance) || !holds.has(kv.hold)) {
       return { type: 'KV_LOST', report: { reason: kv !== null && isHere(kv, instance) ? 'lease ended' : `its KV was on ${kv?.instance}` } }
     }
     const startedAt = clock.monotonic()
-    const shown = await reader.open()
+    const show = params['show'] !== false
+    const shown = show ? await reader.open() : []
     const choices = choicesOf(context, services)
     for (const [choice, ids] of shown.entries()) ids.forEach((token, index) => choices.add({ choice, index, token }))
     // A first token that was lost on its way from prefill is sent again.
-    reader.send((context.first as unknown as TokenOut[]).flatMap((token) => choices.add(token) ?? []))
+    const first = (context.first as unknown as TokenOut[]).flatMap((token) => choices.add(token) ?? [])
+    if (show) reader.send(first)
     const open = choices.open()
     const resumedAt = choices.counts()
     if (open.length > 0) {
@@ -38,7 +40,7 @@ export const decode: Actor = defineActor<LlmContext>({
           // Ended by its text, which the engine does not know.
           if (added.finish && !token.finish) run.stop(token.choice)
         }
-        reader.send(fresh)
+        if (show) reader.send(fresh)
       }
       const run = engine.decode({ hold: kv.hold, prompt, sampling: samplingOf(context), choices: open }, onTokens, signal)
       try {
@@ -48,11 +50,11 @@ export const decode: Actor = defineActor<LlmContext>({
         throw error
       }
     }
-    await reader.confirm()
+    if (show) await reader.confirm()
     const generated = choices.counts()
     const made = generated.reduce((sum, count, i) => sum + count - (resumedAt[i] ?? 0), 0)
     const ms = clock.monotonic() - startedAt
     const report = { tokens: made, decodeMs: Math.round(ms * 1000) / 1000, perTokenMs: made === 0 ? 0 : Math.round((ms / made) * 1000) / 1000 }
-    return { type: 'DECODED', generated, report }
+    return { type: 'DECODED', generated, ...(show ? {} : { output: choices.output() }), report }
   },
 })

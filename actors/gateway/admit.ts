@@ -27,7 +27,7 @@ export async function admit(bus: Bus, clock: Clock, gateway: string, id: string,
   const input = { prompt: promptRef, promptTokens: prompt.length, sampling: { ...sampling }, stop, n, images: [] }
   const made = start(pipeline ?? DEFAULT_PIPELINE, input as unknown as JsonObject)
   const seed: Hop = {
-    state: made.state, id, epoch: 0, phase: '', model: toToken(model), lane, stored: made.next,
+    state: made.state, id, epoch: 0, phase: '', with: {}, model: toToken(model), lane, stored: made.next,
     gateway, deadline: now + timeoutMs, created: now,
   }
   const hop = hopAfter(seed, made, 0, now)

@@ -41,7 +41,10 @@ export class ClusterFront implements Front {
   }
 
   models() {
-    return [{ text: this.options.text, createdMs: this.createdMs }]
+    const { text, cluster } = this.options
+    const name = toToken(text.name)
+    const limits = cluster.view().instances.filter((i) => i.model === name).map((i) => i.contextLength)
+    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs }]
   }
 
   stats(): FrontStats {

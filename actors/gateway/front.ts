@@ -36,9 +36,9 @@ export interface Submission {
 export interface OpenRequest {
   readonly id: string
   /**
-   * New tokens, all that arrived since the last read, each once and in order of index for each choice. Ends when the
-   * request is done, which is after its record says so; a choice that met a stop string ends without `finish`. Throws a
-   * VolleyError when the request failed or was cancelled. For one reader.
+   * New tokens, all that arrived since the last read, each once and in order of index for each choice; a choice's last
+   * one has its `finish`, also when its text met a stop string. Ends when the request is done, which is after its record
+   * says so. Throws a VolleyError when the request failed or was cancelled. For one reader.
    */
   readonly tokens: AsyncIterable<TokenOut[]>
   /** Ends the request now: `tokens` throws `cancelled` soon after. Harmless when it has ended already, or twice. */

@@ -2,7 +2,7 @@
  * Prefill: prompt to KV, and each choice's first token, which is shown at once.
  * @module
  */
-import type { LlmContext } from '../../runtime/machine/llm.ts'
+import type { LlmContext } from '../../runtime/machine/generate.ts'
 import { defineActor } from '../../runtime/pool/actor.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
@@ -16,25 +16,26 @@ export const prefill: Actor = defineActor<LlmContext>({
     const output = decodeHere ? samplingOf(context).maxTokens * context.n : 0
     return engine.hasRoom(context.promptTokens + output)
   },
-  async run({ id, attempt, context, decodeHere, instance, signal, reader, services }) {
+  async run({ id, attempt, context, params, decodeHere, instance, signal, reader, services }) {
     const { engine, holds, inputs } = services
     const sampling = samplingOf(context)
     const hold = `${id}.${attempt}`
     const tokens = await inputs.resolve(context.prompt)
+    const show = params['show'] !== false
     // The claim travels while the prompt is computed.
-    const claimed = reader.open()
-    claimed.catch(() => undefined)
+    const claimed = show ? reader.open() : undefined
+    claimed?.catch(() => undefined)
     const { hold: info, first, cachedTokens, computeMs } = await engine.prefill({ hold, tokens, sampling, choices: context.n }, signal)
     holds.keep(hold, id, attempt)
     await claimed
     const choices = choicesOf(context, services)
-    const shown = first.flatMap((token) => choices.add(token) ?? [])
-    reader.send(shown)
+    const opening = first.flatMap((token) => choices.add(token) ?? [])
+    if (show) reader.send(opening)
     const report = { promptTokens: tokens.length, cachedTokens, computeMs: Math.round(computeMs * 1000) / 1000 }
     if (choices.open().length === 0) {
-      await reader.confirm()
+      if (show) await reader.confirm()
       holds.release(hold)
-      return { type: 'FINISHED', generated: choices.counts(), report }
+      return { type: 'FINISHED', generated: choices.counts(), ...(show ? {} : { output: choices.output() }), report }
     }
     const kv = kvRef(info, instance, decodeHere ? null : services.transfer.offer(info, { id, attempt }))
     return { type: 'PREFILLED', kv, decodeHere, first: first.map(asData), report: { ...report, kvBytes: info.bytes } }

@@ -4,7 +4,7 @@
  * @module
  */
 import { isVolleyError } from '../../runtime/errors.ts'
-import type { LlmContext } from '../../runtime/machine/llm.ts'
+import type { LlmContext } from '../../runtime/machine/generate.ts'
 import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
 import { isHere, kvRef } from '../kv.ts'
 import { samplingOf } from '../request.ts'

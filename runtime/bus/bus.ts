@@ -85,7 +85,7 @@ export interface Bus {
   setUp(): Promise<void>
   /** Makes sure hops of this phase are handed out. */
   ensurePhase(phase: string): Promise<void>
-  /** Up to `max` hops of a phase; empty after `expiresMs`. */
+  /** Up to `max` hops of a phase, as soon as there is one; empty after `expiresMs`, and at once on abort. */
   pull(phase: string, options: { max: number; expiresMs: number; signal?: AbortSignal }): Promise<Delivery[]>
   ack(ackSubject: string): void
   /** Renews the lease. */

@@ -33,5 +33,7 @@ export function missingSettings(wanted: object, actual: object): string[] {
 export function requireSettings(what: string, wanted: object, actual: object): void {
   const missing = missingSettings(wanted, actual)
   if (missing.length === 0) return
-  throw new VolleyError('server_too_old', `The server does not keep ${missing.join(', ')} of ${what}`, { remedy: REMEDY })
+  throw new VolleyError('server_too_old', `The server does not keep ${missing.join(', ')} of ${what}`, {
+    remedy: REMEDY,
+  })
 }

@@ -7,7 +7,7 @@ import { headers } from '@nats-io/transport-node'
 import { isVolleyError, VolleyError } from '../errors.ts'
 import type { Body, Bucket, BucketName, Entry, PutOptions, Subscription } from './bus.ts'
 import { fromJetStream } from './nats-errors.ts'
-import { API_TIMEOUT_MS, whileOpen, type Link } from './nats-link.ts'
+import { API_TIMEOUT_MS, type Link, whileOpen } from './nats-link.ts'
 import { MARKER_TTL_MS, streamOfBucket } from './nats-streams.ts'
 import { isGone, toEntry, watchBucket } from './nats-watch.ts'
 import { BUCKETS } from './topology.ts'
@@ -28,7 +28,11 @@ export function natsBucket(link: Link, name: BucketName): Bucket {
     throw new VolleyError('internal', `"${key}" is not a key of ${name}: letters, digits and - / _ = . are`)
   }
 
-  async function write(key: string, value: Body, { expect, ttlMs, timeoutMs = API_TIMEOUT_MS }: PutOptions): Promise<number> {
+  async function write(
+    key: string,
+    value: Body,
+    { expect, ttlMs, timeoutMs = API_TIMEOUT_MS }: PutOptions,
+  ): Promise<number> {
     const what = `writing ${name}/${key}`
     const options = {
       timeout: timeoutMs,
@@ -59,7 +63,7 @@ export function natsBucket(link: Link, name: BucketName): Bucket {
   /** "Must not exist" also holds where only the note of a deletion is left, which has a revision of its own. */
   async function create(key: string, value: Body, options: PutOptions): Promise<number> {
     let expect = 0
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1;; attempt++) {
       try {
         return await write(key, value, { ...options, expect })
       } catch (error) {
@@ -76,7 +80,11 @@ export function natsBucket(link: Link, name: BucketName): Bucket {
 
   return {
     get: async (key) => (await newest(key)).entry,
-    put: (key, value, options = {}) => (options.expect === 0 ? create(key, value, options) : write(key, value, options)),
+    put: (
+      key,
+      value,
+      options = {},
+    ) => (options.expect === 0 ? create(key, value, options) : write(key, value, options)),
     async delete(key) {
       const what = `deleting ${name}/${key}`
       const head = headers()

@@ -3,7 +3,7 @@
  * @module
  */
 import { errors } from '@nats-io/transport-node'
-import { JetStreamApiError, JetStreamApiCodes, JetStreamError } from '@nats-io/jetstream'
+import { JetStreamApiCodes, JetStreamApiError, JetStreamError } from '@nats-io/jetstream'
 import { isVolleyError, VolleyError } from '../errors.ts'
 
 /** JetStream's own error for "stream exists with another configuration". */
@@ -17,7 +17,10 @@ export const isNameInUse = (error: unknown): boolean =>
 export const isStreamMissing = (error: unknown): boolean =>
   error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound
 
-/** An error of a core request: `no_responders`, `bus_timeout`, `bus_unreachable` (closed), `internal` (denied, too big). */
+/**
+ * An error of a core request: `no_responders`, `bus_timeout`, `bus_unreachable` (closed), `body_too_large`, `internal`
+ * (denied).
+ */
 export function fromRequest(error: unknown, what: string): VolleyError {
   if (isVolleyError(error)) return error
   if (error instanceof errors.RequestError && error.isNoResponders()) {
@@ -29,7 +32,12 @@ export function fromRequest(error: unknown, what: string): VolleyError {
   if (error instanceof errors.ClosedConnectionError || error instanceof errors.DrainingConnectionError) {
     return closedError(what, error)
   }
-  return new VolleyError('internal', `Cannot do ${what}: ${error instanceof Error ? error.message : error}`, { cause: error })
+  if (error instanceof errors.InvalidArgumentError && error.message.includes('max_payload')) {
+    return new VolleyError('body_too_large', `Over the server's limit for one message: ${what}`, { cause: error })
+  }
+  return new VolleyError('internal', `Cannot do ${what}: ${error instanceof Error ? error.message : error}`, {
+    cause: error,
+  })
 }
 
 /**
@@ -38,8 +46,7 @@ export function fromRequest(error: unknown, what: string): VolleyError {
  */
 export function fromJetStream(error: unknown, what: string): VolleyError {
   if (error instanceof JetStreamApiError) {
-    const conflict =
-      error.code === JetStreamApiCodes.StreamWrongLastSequence ||
+    const conflict = error.code === JetStreamApiCodes.StreamWrongLastSequence ||
       error.code === JetStreamApiCodes.StreamWrongLastSequenceUnknown
     if (conflict) return new VolleyError('bus_conflict', `Somebody else wrote before ${what}`, { cause: error })
     if (error.status !== 503) {

@@ -3,7 +3,7 @@
  * uses it starts another. Needs no acks and leaves nothing on the server.
  * @module
  */
-import { createInbox, nanos, nuid, type MsgHdrs } from '@nats-io/transport-node'
+import { createInbox, type MsgHdrs, nanos, nuid } from '@nats-io/transport-node'
 import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream'
 import type { Link } from './nats-link.ts'
 import { parseAckSubject } from './nats-pull.ts'

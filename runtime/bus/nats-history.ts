@@ -5,11 +5,14 @@
 import { VolleyError } from '../errors.ts'
 import { fromJetStream } from './nats-errors.ts'
 import { openFeed } from './nats-feed.ts'
-import { API_TIMEOUT_MS, whileOpen, type Link } from './nats-link.ts'
+import { API_TIMEOUT_MS, type Link, whileOpen } from './nats-link.ts'
 import { EVENTS } from './topology.ts'
 
 /** Errors: `bus_timeout` (also when the connection broke in between: ask again). */
-export async function readHistory(link: Link, filter: string): Promise<{ subject: string; seq: number; data: Uint8Array }[]> {
+export async function readHistory(
+  link: Link,
+  filter: string,
+): Promise<{ subject: string; seq: number; data: Uint8Array }[]> {
   const what = `history of ${filter}`
   const found: { subject: string; seq: number; data: Uint8Array }[] = []
   const done = Promise.withResolvers<void>()

@@ -4,7 +4,7 @@
  * @module
  */
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node'
-import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream'
+import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import type { Clock } from '../clock.ts'
 import { VolleyError } from '../errors.ts'
 import { closedError } from './nats-errors.ts'
@@ -126,13 +126,19 @@ const shown = (servers: string[]): string => servers.map((server) => server.repl
 
 const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).toLowerCase()
 
-const cancelled = (servers: string[]): VolleyError => new VolleyError('cancelled', `Connecting to ${shown(servers)} was cancelled`)
+const cancelled = (servers: string[]): VolleyError =>
+  new VolleyError('cancelled', `Connecting to ${shown(servers)} was cancelled`)
 
 /**
  * Runs `work`, but gives up at once on abort (`cancelled`) or when the connection is closed for good
  * (`bus_unreachable`); what was under way is left to its own deadline.
  */
-export async function whileOpen<T>(link: Link, what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+export async function whileOpen<T>(
+  link: Link,
+  what: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
   if (signal?.aborted) throw new VolleyError('cancelled', `Cancelled: ${what}`, { cause: signal.reason })
   if (link.closed) throw closedError(what)
   const { promise, reject } = Promise.withResolvers<never>()

@@ -3,7 +3,7 @@
  * process that is busy. Whatever arrives after the puller has gone is given back at once.
  * @module
  */
-import { createInbox, nanos, type Msg } from '@nats-io/transport-node'
+import { createInbox, type Msg, nanos } from '@nats-io/transport-node'
 import { sleep } from '../clock.ts'
 import { VolleyError } from '../errors.ts'
 import type { Delivery } from './bus.ts'
@@ -27,7 +27,12 @@ export interface PullOptions {
 }
 
 /** Up to `max` hops of a consumer, as soon as there is one. `restore` is called where the server has lost the consumer. */
-export async function pull(link: Link, phase: string, options: PullOptions, restore: () => Promise<void>): Promise<Delivery[]> {
+export async function pull(
+  link: Link,
+  phase: string,
+  options: PullOptions,
+  restore: () => Promise<void>,
+): Promise<Delivery[]> {
   const { clock } = link
   const end = clock.monotonic() + options.expiresMs
   for (;;) {
@@ -37,7 +42,8 @@ export async function pull(link: Link, phase: string, options: PullOptions, rest
     if (Array.isArray(outcome)) return outcome
     if (outcome === 'expired') return []
     if (outcome === 'unavailable') {
-      await sleep(clock, Math.min(RETRY_MS, leftMs), options.signal).catch(() => Promise.reject(cancelled(phase)))
+      await sleep(clock, Math.min(RETRY_MS, leftMs), options.signal).catch(() => undefined)
+      if (options.signal?.aborted) return []
       await restore().catch((error: unknown) => {
         if (!(error instanceof VolleyError && error.code === 'bus_timeout')) throw error
       })
@@ -47,7 +53,7 @@ export async function pull(link: Link, phase: string, options: PullOptions, rest
 
 function pullOnce(link: Link, phase: string, { max, expiresMs, signal }: PullOptions): Promise<Outcome> {
   const { nc, clock } = link
-  if (signal?.aborted) return Promise.reject(cancelled(phase))
+  if (signal?.aborted) return Promise.resolve('expired')
   if (link.closed) return Promise.reject(closedError(`pulling ${phase}`))
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
   const got: Delivery[] = []
@@ -72,7 +78,9 @@ function pullOnce(link: Link, phase: string, { max, expiresMs, signal }: PullOpt
 
   const subscription = nc.subscribe(createInbox(), {
     callback(error, message) {
-      if (error) return finish(new VolleyError('internal', `Cannot pull ${phase}: ${error.message}`, { cause: error }), true)
+      if (error) {
+        return finish(new VolleyError('internal', `Cannot pull ${phase}: ${error.message}`, { cause: error }), true)
+      }
       const status = message.headers?.code ?? 0
       if (status !== 0) return finish(status === 404 || status === 408 ? 'expired' : 'unavailable', true)
       if (over) return giveBack(link, message.reply ?? '')
@@ -83,7 +91,7 @@ function pullOnce(link: Link, phase: string, { max, expiresMs, signal }: PullOpt
       stopLinger = clock.setTimer(LINGER_MS, () => finish(got, false))
     },
   })
-  const onAbort = (): void => finish(cancelled(phase), false)
+  const onAbort = (): void => finish('expired', false)
   signal?.addEventListener('abort', onAbort, { once: true })
   undo.push(
     () => signal?.removeEventListener('abort', onAbort),
@@ -101,13 +109,18 @@ function giveBack({ nc, closed }: Link, ackSubject: string): void {
   if (ackSubject && !closed) nc.publish(ackSubject, '-NAK')
 }
 
-const cancelled = (phase: string): VolleyError => new VolleyError('cancelled', `Pulling ${phase} was cancelled`)
-
 function toDelivery(message: Msg): { delivery: Delivery; waiting: number } {
   const ackSubject = message.reply ?? ''
   const { seq, delivery, waiting } = parseAckSubject(ackSubject)
   return {
-    delivery: { subject: message.subject, data: message.data, seq, delivery, ackSubject, json: <T>() => message.json<T>() },
+    delivery: {
+      subject: message.subject,
+      data: message.data,
+      seq,
+      delivery,
+      ackSubject,
+      json: <T>() => message.json<T>(),
+    },
     waiting,
   }
 }
@@ -116,7 +129,9 @@ function toDelivery(message: Msg): { delivery: Delivery; waiting: number } {
  * `$JS.ACK.<stream>.<consumer>.<delivery>.<stream seq>.<consumer seq>.<time>.<pending>`; servers with domains put
  * `<domain>.<account>` before the stream, and may add tokens at the end.
  */
-export function parseAckSubject(subject: string): { delivery: number; seq: number; consumerSeq: number; waiting: number } {
+export function parseAckSubject(
+  subject: string,
+): { delivery: number; seq: number; consumerSeq: number; waiting: number } {
   const tokens = subject.split('.')
   const [delivery, seq, consumerSeq, , waiting] = tokens.slice(tokens.length === 9 ? 4 : 6).map(Number)
   return { delivery: delivery ?? 0, seq: seq ?? 0, consumerSeq: consumerSeq ?? 0, waiting: waiting ?? 0 }

@@ -85,7 +85,9 @@ async function makeStream({ jsm }: Link, wanted: Wanted): Promise<void> {
     const there = await jsm.streams.info(wanted.name).catch(unlessMissing)
     const made = there ?? (await jsm.streams.add(wanted).catch(unlessInUse))
     // Made by another process just now, or by another version of Volley earlier: brought to what is wanted.
-    const info = made && missingSettings(wanted, made.config).length === 0 ? made : await jsm.streams.update(wanted.name, wanted)
+    const info = made && missingSettings(wanted, made.config).length === 0
+      ? made
+      : await jsm.streams.update(wanted.name, wanted)
     requireSettings(what, wanted, info.config)
   } catch (error) {
     throw fromJetStream(error, what)

@@ -99,8 +99,9 @@ export async function watchBucket(
   })
   life.signal.addEventListener('abort', offClosed, { once: true })
   void keepOn()
-  const cancelTimer = clock.setTimer(START_TIMEOUT_MS, () =>
-    started.reject(new VolleyError('bus_timeout', `The present values of ${name} did not come in time`)),
+  const cancelTimer = clock.setTimer(
+    START_TIMEOUT_MS,
+    () => started.reject(new VolleyError('bus_timeout', `The present values of ${name} did not come in time`)),
   )
   try {
     await started.promise

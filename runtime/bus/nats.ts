@@ -4,14 +4,14 @@
  * @module
  */
 import type { Msg } from '@nats-io/transport-node'
-import { realClock, sleep, type Clock } from '../clock.ts'
+import { type Clock, realClock, sleep } from '../clock.ts'
 import { isVolleyError, VolleyError } from '../errors.ts'
 import type { Body, Bus, Message } from './bus.ts'
 import { requireApiLevel } from './capabilities.ts'
 import { natsBucket, ttlHeader } from './nats-bucket.ts'
 import { fromJetStream, fromRequest } from './nats-errors.ts'
 import { readHistory } from './nats-history.ts'
-import { openLink, whileOpen, type Link } from './nats-link.ts'
+import { type Link, openLink, whileOpen } from './nats-link.ts'
 import { pull } from './nats-pull.ts'
 import { makeConsumer, makeStreams } from './nats-streams.ts'
 import { HOPS } from './topology.ts'
@@ -49,7 +49,7 @@ export async function natsBus({ servers, name, signal, clock = realClock }: Nats
 
 async function checkServer(link: Link, signal: AbortSignal | undefined): Promise<void> {
   const { nc, jsm, clock } = link
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1;; attempt++) {
     try {
       const account = await whileOpen(link, 'asking for JetStream', signal, () => jsm.getAccountInfo())
       return requireApiLevel(account.api.level, nc.info?.version ?? 'of unknown version')
@@ -75,7 +75,10 @@ function busOn(link: Link): Bus {
     async request(subject, data, { timeoutMs, signal }) {
       const timeout = Math.max(1, Math.ceil(timeoutMs))
       try {
-        return toMessage(link, await whileOpen(link, `request ${subject}`, signal, () => nc.request(subject, data, { timeout })))
+        return toMessage(
+          link,
+          await whileOpen(link, `request ${subject}`, signal, () => nc.request(subject, data, { timeout })),
+        )
       } catch (error) {
         throw fromRequest(error, `request ${subject}`)
       }
@@ -105,7 +108,12 @@ function busOn(link: Link): Bus {
           : { schedule: { specification: { at: new Date(schedule.atMs) }, target: schedule.target } }),
       }
       try {
-        const { seq, duplicate } = await whileOpen(link, `append ${subject}`, undefined, () => js.publish(subject, data, options))
+        const { seq, duplicate } = await whileOpen(
+          link,
+          `append ${subject}`,
+          undefined,
+          () => js.publish(subject, data, options),
+        )
         return { seq, duplicate }
       } catch (error) {
         throw fromJetStream(error, `append ${subject}`)
@@ -118,7 +126,12 @@ function busOn(link: Link): Bus {
     working: (ackSubject) => send(link, ackSubject, '+WPI'),
     async purge(subjectFilter) {
       try {
-        await whileOpen(link, `purge ${subjectFilter}`, undefined, () => jsm.streams.purge(HOPS, { filter: subjectFilter }))
+        await whileOpen(
+          link,
+          `purge ${subjectFilter}`,
+          undefined,
+          () => jsm.streams.purge(HOPS, { filter: subjectFilter }),
+        )
       } catch (error) {
         throw fromJetStream(error, `purge ${subjectFilter}`)
       }
@@ -135,13 +148,14 @@ function busOn(link: Link): Bus {
   }
 }
 
-/** What is sent into a closed connection is lost, as it is into a broken one. Too large a body throws. */
+/** What is sent into a closed connection is lost, as it is into a broken one. Error: `body_too_large`. */
 function send({ nc, closed }: Link, subject: string, data: Body): void {
   if (closed || nc.isDraining()) return
-  const limit = nc.info?.max_payload ?? Infinity
-  const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.length
-  if (bytes > limit) throw new VolleyError('body_too_large', `A message of ${bytes} bytes to ${subject} is over the limit of ${limit}`)
-  nc.publish(subject, data)
+  try {
+    nc.publish(subject, data)
+  } catch (error) {
+    throw fromRequest(error, `message to ${subject}`)
+  }
 }
 
 function toMessage(link: Link, message: Msg): Message {

@@ -44,6 +44,8 @@ export interface Config {
   apiKeys: string[]
   /** Hosts from which image URLs may be fetched. */
   imageHosts: string[]
+  /** Modules with pipelines and actors of the user's own. */
+  pipelines: string[]
   /** URL of a nats-server; undefined = `serve` starts one. */
   nats: string | undefined
   /** How long running requests may take to finish when the system is asked to stop. */

@@ -188,6 +188,16 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: 'a host from which images may be fetched; may be given several times',
     kind: list(text('a host name', /^[A-Za-z0-9.:_-]+$/)),
   },
+  pipelines: {
+    flag: 'pipeline',
+    hint: 'FILE',
+    roles: ['gateway', 'scheduler', 'instance'],
+    default: [],
+    defaultHelp: 'none',
+    repeat: true,
+    help: 'a module that exports `pipelines` and `actors` of your own; may be given several times',
+    kind: list(text('a path', /^[^,]+$/)),
+  },
   nats: {
     flag: 'nats',
     hint: 'URL',

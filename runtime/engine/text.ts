@@ -21,10 +21,13 @@ export interface TextModel {
   /** False: the model came without a tokenizer and serves token ids only; `encode`, `decode` and `chat` throw `tokenizer_missing`. */
   readonly hasTokenizer: boolean
   /** `special`: whether text such as `<|im_end|>` becomes the special token (templates) or plain text (what users type). */
+  /** `addBos`: put the BOS token first where this model's tokenizer does so. Neither by default. */
   encode(text: string, options?: { addBos?: boolean; special?: boolean }): number[]
   /** Bytes of one token's text (UTF-8, may be part of a character); special tokens are empty unless `special`. */
   tokenBytes(id: number, options?: { special?: boolean }): Uint8Array
-  decode(ids: readonly number[]): string
+  /** SentencePiece models mark a word's start by a space before it: the first one of a whole text is not shown. */
+  readonly stripsLeadingSpace?: boolean
+  decode(ids: readonly number[], options?: { special?: boolean }): string
   /** Renders the chat template and encodes it; what a user wrote can never become a special token. Errors: `template_failed`. */
   chat(messages: ChatMessage[]): number[]
 }

@@ -25,6 +25,8 @@ export interface TransitionConfig {
 export interface StateConfig {
   /** What an actor of this name does while the request is here. Left out = a state that only waits or decides. */
   phase?: string
+  /** What that actor should know besides the context: the same on every visit. */
+  with?: JsonObject
   on?: Record<string, string | TransitionConfig | TransitionConfig[]>
   /** Decided at once on entry. */
   always?: TransitionConfig | TransitionConfig[]
@@ -94,11 +96,11 @@ export function definePipeline<Input extends JsonObject, Context extends JsonObj
   }
 
   const compiled: Record<string, unknown> = {}
-  for (const [state, { phase, on = {}, always, after = {} }] of Object.entries(states)) {
+  for (const [state, { phase, with: params = {}, on = {}, always, after = {} }] of Object.entries(states)) {
     if (!isToken(state)) invalid(`state "${state}" must be named by letters, digits, - or _`)
     if (phase !== undefined && !isToken(phase)) invalid(`phase "${phase}" must be letters, digits, - or _`)
     compiled[state] = {
-      entry: [{ type: 'entered', params: { state } }, ...(phase === undefined ? [] : [{ type: 'dispatch', params: { phase } }])],
+      entry: [{ type: 'entered', params: { state } }, ...(phase === undefined ? [] : [{ type: 'dispatch', params: { phase, with: params } }])],
       on: Object.fromEntries(
         Object.entries(on).map(([event, t]) => [event, list(t).map((one) => compile(`${state}.${event}`, one))]),
       ),

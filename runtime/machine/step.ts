@@ -41,7 +41,7 @@ function toStep(pipeline: string, snapshot: AnyMachineSnapshot, actions: readonl
   const effects: Effect[] = []
   for (const { type, params } of actions) {
     const p = (params ?? {}) as Record<string, unknown>
-    if (type === 'dispatch') effects.push({ kind: 'dispatch', phase: p['phase'] as string })
+    if (type === 'dispatch') effects.push({ kind: 'dispatch', phase: p['phase'] as string, with: p['with'] as JsonObject })
     else if (type === 'entered') effects.push({ kind: 'emit', state: p['state'] as string, report: event?.report ?? {} })
     else if (type === 'release') {
       if (p['ref'] !== null) effects.push({ kind: 'release', ref: p['ref'] as Json })

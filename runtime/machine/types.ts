@@ -25,7 +25,7 @@ export interface PhaseEvent {
 /** A step's wish; the host's interpreter carries it out (runtime/pool/perform.ts). */
 export type Effect =
   /** The next hop: run this phase. */
-  | { kind: 'dispatch'; phase: string }
+  | { kind: 'dispatch'; phase: string; with: JsonObject }
   /** Send this event after a while, unless the state is left before. */
   | { kind: 'timer'; name: string; afterMs: number; event: PhaseEvent }
   | { kind: 'cancelTimer'; name: string }

@@ -24,6 +24,8 @@ export interface InstanceView {
   /** Tokens resident in its decodes. */
   decodeTokens: number
   decodes: number
+  /** Longest sequence it can hold. */
+  contextLength: number
   kvTokensFree: number
   kvTokensTotal: number
   /** Does not want new work. */

@@ -37,6 +37,8 @@ export interface ActorContext<Context extends JsonObject = JsonObject> {
   readonly state: string
   /** The pipeline's context, as the last hop left it. */
   readonly context: Context
+  /** What the state of the chart says besides: `with` of its definition. */
+  readonly params: JsonObject
   /** Wall clock, ms. */
   readonly deadline: number
   /** Prefill only: the policy wants the decode on this very instance. */

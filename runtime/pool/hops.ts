@@ -6,6 +6,7 @@ import type { Bus } from '../bus/bus.ts'
 import { subjects } from '../bus/subjects.ts'
 import type { Clock } from '../clock.ts'
 import { newSecret } from '../ids.ts'
+import type { JsonObject } from '../json.ts'
 import type { ErrorInfo, PhaseEvent, Step } from '../machine/types.ts'
 import { patiently } from './patience.ts'
 import { encodeHop, type Hop, hopId, type RequestRecord, TIMER, WAIT } from '../wire/hop.ts'
@@ -26,12 +27,13 @@ export function recordAfter(record: RequestRecord, step: Step, now: number): Req
 export function hopAfter(hop: Hop, step: Step, epoch: number, now: number): Hop {
   const timers: { name: string; atMs: number; event: PhaseEvent }[] = []
   let phase = WAIT
+  let params: JsonObject = {}
   for (const effect of step.effects) {
-    if (effect.kind === 'dispatch') phase = effect.phase
+    if (effect.kind === 'dispatch') [phase, params] = [effect.phase, effect.with]
     else if (effect.kind === 'timer') timers.push({ name: effect.name, atMs: now + effect.afterMs, event: effect.event })
   }
   const { id, model, lane, gateway, deadline, created } = hop
-  const next: Hop = { state: step.state, id, epoch, phase, model, lane, stored: step.next, gateway, deadline, created }
+  const next: Hop = { state: step.state, id, epoch, phase, with: params, model, lane, stored: step.next, gateway, deadline, created }
   return timers.length === 0 ? next : { ...next, timers }
 }
 

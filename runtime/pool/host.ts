@@ -193,7 +193,7 @@ export class InstanceHost {
     const { signal } = job.abort
     job.reader = new Reader({ bus, clock, id: hop.id, gateway: hop.gateway, attempt, signal })
     const context: ActorContext = {
-      id: hop.id, epoch: hop.epoch, attempt, state: hop.state, context: hop.stored.context, deadline: hop.deadline,
+      id: hop.id, epoch: hop.epoch, attempt, state: hop.state, context: hop.stored.context, params: hop.with, deadline: hop.deadline,
       decodeHere, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
     }
     let event: PhaseEvent

@@ -6,7 +6,7 @@ import { Packr } from 'msgpackr'
 import type { Bus } from '../bus/bus.ts'
 import { LIVE_GRACE_MS } from '../bus/topology.ts'
 import { VolleyError } from '../errors.ts'
-import type { PromptRef } from '../machine/llm.ts'
+import type { PromptRef } from '../machine/generate.ts'
 
 /** JSON of so many ids stays well below a hop's limit, whatever the vocabulary. */
 const INLINE_TOKENS = 6_000

@@ -6,16 +6,8 @@
 import type { Bus, Subscription } from '../bus/bus.ts'
 import type { SlotClass } from './actor.ts'
 import type { ClusterView, InstanceView, Label } from '../policy/policy.ts'
+import type { LabelValue } from './labels.ts'
 import type { InstanceStats } from './stats.ts'
-
-/** Value of `volley_labels/<instance>`; changed by compare-and-set only. */
-export interface LabelValue {
-  label: Label | null
-  sinceMs: number
-  /** Who asked, and why. */
-  by: string
-  reason: string
-}
 
 interface Placement {
   slots: SlotClass
@@ -127,6 +119,7 @@ export class Cluster {
       prefills: s.load.prefillsWaiting + countOf('prefill'),
       decodeTokens: s.load.decodeTokens + tokensOf('decode'),
       decodes: s.load.decodesRunning + countOf('decode'),
+      contextLength: s.engine.contextLength,
       kvTokensFree: s.load.blocksFree * blockTokens,
       kvTokensTotal: blocksTotal * blockTokens,
       draining: s.state === 'draining',

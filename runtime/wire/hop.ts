@@ -4,6 +4,7 @@
  * @module
  */
 import { VolleyError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
 import type { ErrorInfo, FinalState, PhaseEvent, Stored } from '../machine/types.ts'
 
 /** Largest hop: bigger parts travel by reference. */
@@ -17,6 +18,8 @@ export interface Hop {
   epoch: number
   /** What to run; `timer` = deliver `event` to the machine instead. */
   phase: string
+  /** What the state says its actor should know. */
+  with: JsonObject
   model: string
   lane: string
   stored: Stored

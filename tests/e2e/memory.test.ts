@@ -17,7 +17,14 @@ test('one request walks through prefill, transfer and decode on two instances', 
   expect(result!.shown.map((t) => t.token)).toEqual([0, 1, 2, 3, 4].map((i) => scriptedToken([5, 6, 7], 1, 0, i)))
   await cluster.clock.advance(100)
   expect(cluster.server.events.map((e) => e.subject.split('.').at(-1))).toEqual([
-    'admitted', 'prefill', 'claimed', 'transfer', 'claimed', 'decode', 'claimed', 'done',
+    'admitted',
+    'prefill',
+    'claimed',
+    'transfer',
+    'claimed',
+    'decode',
+    'claimed',
+    'done',
   ])
   expect(cluster.server.hops.size).toBe(0)
   expect(cluster.server.scheduled()).toEqual([])

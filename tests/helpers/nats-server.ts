@@ -2,7 +2,7 @@
  * A real nats-server for tests: own port, own store, killed and started again at will, gone at the end.
  * @module
  */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
@@ -36,7 +36,8 @@ const caches = (): string[] => ['volley/bin', 'volley-dev'].map((name) => join(h
 /** Distributions still carry servers below the floor: those are passed over. */
 function isCurrent(name: string, path: string): boolean {
   if (name !== 'nats-server') return true
-  const [, major = '0', minor = '0'] = /v(\d+)\.(\d+)/.exec(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout ?? '') ?? []
+  const [, major = '0', minor = '0'] =
+    /v(\d+)\.(\d+)/.exec(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout ?? '') ?? []
   return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 12)
 }
 

@@ -64,9 +64,13 @@ export class ByteFile {
   }
 
   #short(wanted: number): VolleyError {
-    return new VolleyError('model_file_invalid', `${this.path} is cut short: byte ${wanted} of ${this.size} is needed`, {
-      remedy: 'download it again and compare its checksum.',
-      param: this.path,
-    })
+    return new VolleyError(
+      'model_file_invalid',
+      `${this.path} is cut short: byte ${wanted} of ${this.size} is needed`,
+      {
+        remedy: 'download it again and compare its checksum.',
+        param: this.path,
+      },
+    )
   }
 }

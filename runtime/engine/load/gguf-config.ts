@@ -12,8 +12,17 @@ import { readTensor } from './tensor.ts'
  * Tokens that end a turn by their text, as llama.cpp takes them: older files name only one of a model's end tokens.
  */
 const TURN_ENDS = new Set([
-  '<|eot_id|>', '<|im_end|>', '<|end|>', '<end_of_turn>', '<|endoftext|>', '<|end_of_text|>', '<|eom_id|>', '<EOT>',
-  '_<EOT>', '<｜end▁of▁sentence｜>', '<end_of_utterance>',
+  '<|eot_id|>',
+  '<|im_end|>',
+  '<|end|>',
+  '<end_of_turn>',
+  '<|endoftext|>',
+  '<|end_of_text|>',
+  '<|eom_id|>',
+  '<EOT>',
+  '_<EOT>',
+  '<｜end▁of▁sentence｜>',
+  '<end_of_utterance>',
 ])
 
 /** tokenizer.ggml.token_type of control tokens. */
@@ -36,8 +45,12 @@ export function ggufDecoderConfig(gguf: GgufFile): DecoderConfig {
   const ropeTheta = gguf.number(key('rope.freq_base')) ?? 10000
   const contextLength = whole('context_length')
   if ((gguf.number(key('expert_count')) ?? 0) > 0) throw unsupported(path, 'a mixture of experts')
-  if ((gguf.number(key('attention.value_length')) ?? headDim) !== headDim) throw unsupported(path, 'values of another size than keys')
-  if ((gguf.number(key('rope.dimension_count')) ?? headDim) !== headDim) throw unsupported(path, 'RoPE on a part of the head')
+  if ((gguf.number(key('attention.value_length')) ?? headDim) !== headDim) {
+    throw unsupported(path, 'values of another size than keys')
+  }
+  if ((gguf.number(key('rope.dimension_count')) ?? headDim) !== headDim) {
+    throw unsupported(path, 'RoPE on a part of the head')
+  }
   return checkConfig({
     family,
     vocabSize: wholeNumber(gguf.tensors.get('token_embd.weight')?.shape[0] ?? vocabSize(gguf), 'vocabulary size', path),
@@ -90,6 +103,7 @@ function ropeScaling(
   const factor = gguf.number(key('rope.scaling.factor')) ?? gguf.number(key('rope.scale_linear')) ?? 1
   const divisors = gguf.tensors.get('rope_freqs.weight')
   if (divisors) {
+    if (divisors.shape.join() !== String(headDim / 2)) throw unsupported(path, 'RoPE divisors of an unusual shape')
     const original = gguf.number(key('rope.scaling.original_context_length')) ?? contextLength
     const list = Array.from(readTensor(divisors, 'rope_freqs.weight'))
     const found = recoverLlama3(list, ropeTheta, headDim, [original, contextLength])

@@ -20,7 +20,7 @@ const DEFAULTS: Record<DecoderConfig['family'], { contextLength: number; sliding
   qwen3: { contextLength: 32768, slidingWindow: 4096, headDim: 128 },
 }
 
-/** Reads config.json and generation_config.json. Errors: `model_file_missing`, `model_file_invalid`, `model_unsupported`. */
+/** config.json and generation_config.json. Errors: `model_file_missing`, `model_file_invalid`, `model_unsupported`. */
 export function hfDecoderConfig(directory: string): DecoderConfig {
   const path = join(directory, 'config.json')
   const raw = readJson(path)
@@ -65,8 +65,13 @@ function refuseVariants(raw: Raw, path: string): void {
   if (raw['quantization_config'] != null) throw unsupported(path, 'quantised safetensors (quantization_config)')
 }
 
-/** Window per layer, or none. Qwen's is off unless `use_sliding_window`, and then for layers from `max_window_layers` on. */
-function slidingWindows(raw: Raw, family: DecoderConfig['family'], layers: number, path: string): (number | undefined)[] {
+/** Window per layer, or none. Qwen's is off unless `use_sliding_window`; then it is on from `max_window_layers` on. */
+function slidingWindows(
+  raw: Raw,
+  family: DecoderConfig['family'],
+  layers: number,
+  path: string,
+): (number | undefined)[] {
   const qwen = family === 'qwen2' || family === 'qwen3'
   const value = raw['sliding_window'] === undefined ? DEFAULTS[family].slidingWindow : raw['sliding_window']
   const off = value == null || family === 'llama' || (qwen && raw['use_sliding_window'] !== true)

@@ -39,7 +39,9 @@ export function locateModel(path: string): ModelLocation {
     }
     return { kind: 'gguf', path: full, name: basename(full, '.gguf') }
   }
-  const names = readdirSync(full, { withFileTypes: true }).filter((entry: Dirent) => !entry.isDirectory()).map((e) => e.name)
+  const names = readdirSync(full, { withFileTypes: true }).filter((entry: Dirent) => !entry.isDirectory()).map((e) =>
+    e.name
+  )
   if (names.includes('config.json')) return { kind: 'hf', path: full, name: basename(full) }
   const ggufs = names.filter((name) => name.endsWith('.gguf'))
   if (ggufs.length === 1) return { kind: 'gguf', path: join(full, ggufs[0]!), name: basename(ggufs[0]!, '.gguf') }

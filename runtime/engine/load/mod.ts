@@ -108,7 +108,9 @@ function modelSource(modelName: string, found: Found, entries: Map<TensorName, T
       const values = readTensor(entryOf(name), name)
       const { own } = splitName(name)
       if (found.permuted && (own === 'q' || own === 'qBias')) return unpermuteRows(values, config.heads, config.headDim)
-      if (found.permuted && (own === 'k' || own === 'kBias')) return unpermuteRows(values, config.kvHeads, config.headDim)
+      if (found.permuted && (own === 'k' || own === 'kBias')) {
+        return unpermuteRows(values, config.kvHeads, config.headDim)
+      }
       return values
     },
     close: () => found.close(),

@@ -56,10 +56,10 @@ const Q8_0: NumberFormat = {
 
 /**
  * Nibble blocks: f16 d, [f16 m], [u32 fifth bits], u8 q[16]; low nibbles are elements 0..15, high ones 16..31.
- * With m: x = d q + m, else x = d (q - middle).
+ * With m: x = d q + m, else x = d (q - middle); adding -0 then changes no bit.
  */
 function nibbles(five: boolean, withMin: boolean): NumberFormat {
-  const middle = five ? 16 : 8
+  const middle = withMin ? 0 : five ? 16 : 8
   const low = (withMin ? 4 : 2) + (five ? 4 : 0)
   const blockBytes = low + 16
   return {
@@ -69,12 +69,12 @@ function nibbles(five: boolean, withMin: boolean): NumberFormat {
       const half = halfTable()
       for (let b = 0, p = 0; b < blocks; b++, p += blockBytes, at += 32) {
         const d = half[view.getUint16(p, true)]!
-        const m = withMin ? half[view.getUint16(p + 2, true)]! : -middle * d
+        const m = withMin ? half[view.getUint16(p + 2, true)]! : -0
         const high = five ? view.getUint32(p + low - 4, true) : 0
         for (let i = 0; i < 16; i++) {
           const q = view.getUint8(p + low + i)
-          out[at + i] = d * ((q & 15) | (((high >>> i) & 1) << 4)) + m
-          out[at + 16 + i] = d * ((q >> 4) | (((high >>> (i + 16)) & 1) << 4)) + m
+          out[at + i] = d * (((q & 15) | (((high >>> i) & 1) << 4)) - middle) + m
+          out[at + 16 + i] = d * (((q >> 4) | (((high >>> (i + 16)) & 1) << 4)) - middle) + m
         }
       }
     },

@@ -56,12 +56,23 @@ export function llama3Divisors(scaling: Llama3, ropeTheta: number, headDim: numb
 
 /**
  * GGUF files keep Llama-3 scaling as the divisors alone (`rope_freqs.weight`). Every published model of that kind has
- * factors 1 and 4 over an original context of 8192; here those are tried and believed only if they give the same numbers.
+ * factors 1 and 4 over an original context of 8192; those are tried, and believed only if they give the same numbers.
  */
-export function recoverLlama3(list: number[], ropeTheta: number, headDim: number, contexts: number[]): Scaling | 'unknown' {
+export function recoverLlama3(
+  list: number[],
+  ropeTheta: number,
+  headDim: number,
+  contexts: number[],
+): Scaling | 'unknown' {
   if (list.every((d) => d === 1)) return undefined
   for (const originalContextLength of new Set([8192, ...contexts])) {
-    const guess: Llama3 = { type: 'llama3', factor: Math.max(...list), lowFreqFactor: 1, highFreqFactor: 4, originalContextLength }
+    const guess: Llama3 = {
+      type: 'llama3',
+      factor: Math.max(...list),
+      lowFreqFactor: 1,
+      highFreqFactor: 4,
+      originalContextLength,
+    }
     const ours = llama3Divisors(guess, ropeTheta, headDim)
     if (ours.length === list.length && ours.every((d, i) => Math.abs(d - list[i]!) <= 1e-4 * d)) return guess
   }

@@ -39,13 +39,17 @@ function weightFiles(directory: string): string[] {
   if (existsSync(index)) {
     const names = [...new Set(Object.values(fields(readJson(index)['weight_map'])))].sort()
     for (const name of names) {
-      if (typeof name !== 'string' || name !== basename(name)) throw invalid(index, 'its weight_map names no plain files')
+      if (typeof name !== 'string' || name !== basename(name)) {
+        throw invalid(index, 'its weight_map names no plain files')
+      }
     }
     if (names.length > 0) return names as string[]
     throw invalid(index, 'its weight_map is empty')
   }
   const names = readdirSync(directory).sort()
-  const found = names.includes('model.safetensors') ? ['model.safetensors'] : names.filter((n) => n.endsWith('.safetensors'))
+  const found = names.includes('model.safetensors')
+    ? ['model.safetensors']
+    : names.filter((n) => n.endsWith('.safetensors'))
   if (found.length > 0) return found
   if (names.some((name) => /^pytorch_model.*\.bin$/.test(name))) {
     throw new VolleyError('model_unsupported', `${directory} has PyTorch pickles only`, {

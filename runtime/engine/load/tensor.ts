@@ -1,5 +1,5 @@
 /**
- * Where a tensor lies in a file and how to read it as float32. Both file formats end in this table; neither is known here.
+ * Where a tensor lies in a file and how to read it as float32. Both file formats end in this table; it knows neither.
  * @module
  */
 import { VolleyError } from '../../errors.ts'
@@ -55,7 +55,12 @@ export function readTensor(entry: TensorEntry, name: string): Float32Array {
     const part = piece.subarray(0, Math.min(piece.length, entry.bytes - done))
     entry.file.readInto(part, entry.offset + done)
     const blocks = part.length / format.blockBytes
-    format.decode(new DataView(part.buffer, 0, part.length), blocks, out, (done / format.blockBytes) * format.blockElements)
+    format.decode(
+      new DataView(part.buffer, 0, part.length),
+      blocks,
+      out,
+      (done / format.blockBytes) * format.blockElements,
+    )
   }
   return out
 }

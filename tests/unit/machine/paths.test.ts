@@ -121,7 +121,7 @@ test('a timer of a chart becomes an effect, and leaving its state cancels it', (
   expect(step(begun.next, timer!.event)).toMatchObject({ state: 'working', ignored: false })
   const early = step(begun.next, { type: 'GO' })
   expect(early.effects).toContainEqual({ kind: 'cancelTimer', name: timer!.name })
-  expect(early.effects).toContainEqual({ kind: 'dispatch', phase: 'work' })
+  expect(early.effects).toContainEqual({ kind: 'dispatch', phase: 'work', with: {} })
 })
 
 test('a chart with a mistake is refused with the place of it', () => {

@@ -1,0 +1,145 @@
+/**
+ * The two generating routes on the way in: a checked body as a Job.
+ * @module
+ */
+import type { TextModel } from '../../../runtime/engine/text.ts'
+import { VolleyError } from '../../../runtime/errors.ts'
+import type { Front } from '../front.ts'
+import { chatShape } from './chat.ts'
+import { completionShape } from './completion.ts'
+import type { Job } from './generate.ts'
+import type { HttpLimits } from './limits.ts'
+import { chatLength, toChatMessages } from './messages.ts'
+import { checkTokenId, toSampling } from './sampling.ts'
+import { chatSchema, completionSchema, type Prompt, type SamplingBody } from './schemas.ts'
+import type { Reply, Shape } from './shape.ts'
+import { validate } from './validate.ts'
+
+/** The served model of this name. Error: `model_not_found`. */
+export function modelOf(front: Front, name: string) {
+  const models = front.models()
+  const found = models.find(({ text }) => text.name === name)
+  if (found) return found
+  throw new VolleyError('model_not_found', `The model "${name}" is not served here`, {
+    param: 'model',
+    remedy: `ask for one of: ${models.map(({ text }) => text.name).join(', ')}`,
+  })
+}
+
+export function chatJob(front: Front, limits: HttpLimits): (raw: Record<string, unknown>) => Job {
+  const schema = chatSchema(limits)
+  return (raw) => {
+    const { body, ignored } = validate(schema, raw)
+    const model = modelOf(front, body.model).text
+    if (body.top_logprobs !== undefined && !body.logprobs) {
+      throw new VolleyError('invalid_request', '"top_logprobs" needs "logprobs": true', { param: 'top_logprobs' })
+    }
+    const { max_tokens, max_completion_tokens } = body
+    if (max_tokens !== undefined && max_completion_tokens !== undefined && max_tokens !== max_completion_tokens) {
+      throw new VolleyError('invalid_request', '"max_tokens" and "max_completion_tokens" say different things', {
+        param: 'max_tokens',
+        remedy: 'send one of them',
+      })
+    }
+    const messages = toChatMessages(body.messages)
+    checkLength(chatLength(messages), limits, 'messages')
+    return jobOf(body, limits, {
+      model,
+      prompt: model.chat(messages),
+      maxTokens: max_completion_tokens ?? max_tokens,
+      topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+      shape: chatShape,
+      ignored,
+    })
+  }
+}
+
+export function completionJob(front: Front, limits: HttpLimits): (raw: Record<string, unknown>) => Job {
+  const schema = completionSchema(limits)
+  return (raw) => {
+    const { body, ignored } = validate(schema, raw)
+    const model = modelOf(front, body.model).text
+    if (body.best_of !== undefined && body.best_of !== (body.n ?? 1)) {
+      throw new VolleyError('unsupported_parameter', '"best_of" is supported only where it equals "n"', {
+        param: 'best_of',
+      })
+    }
+    return jobOf(body, limits, {
+      model,
+      prompt: promptIds(body.prompt, model, limits),
+      maxTokens: body.max_tokens,
+      topLogprobs: body.logprobs,
+      shape: completionShape,
+      ignored,
+    })
+  }
+}
+
+interface Prepared {
+  model: TextModel
+  prompt: number[]
+  maxTokens: number | undefined
+  topLogprobs: number | undefined
+  shape: (reply: Reply) => Shape
+  ignored: string[]
+}
+
+function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job {
+  const { model, prompt, maxTokens, topLogprobs, shape, ignored } = prepared
+  const { stream = false, stop = [], n = 1, pipeline, lane = 'default', return_token_ids = false } = body
+  if (prompt.length === 0) throw new VolleyError('invalid_request', 'The prompt is empty', { param: 'prompt' })
+  const stops = typeof stop === 'string' ? [stop] : stop
+  if (stops.length > 0 && !model.hasTokenizer) {
+    throw new VolleyError('tokenizer_missing', `Model "${model.name}" has no tokenizer, so no text to stop at`, {
+      param: 'stop',
+      remedy: 'use "stop_token_ids"',
+    })
+  }
+  if (body.stream_options !== undefined && !stream) {
+    throw new VolleyError('invalid_request', '"stream_options" needs "stream": true', { param: 'stream_options' })
+  }
+  const sampling = toSampling(body, model, { promptTokens: prompt.length, maxTokens, topLogprobs })
+  return {
+    model,
+    submission: {
+      model: model.name,
+      pipeline,
+      lane,
+      prompt,
+      n,
+      sampling,
+      stop: stops,
+      timeoutMs: limits.requestTimeoutMs,
+    },
+    shape,
+    stream,
+    includeUsage: body.stream_options?.include_usage ?? false,
+    returnTokenIds: return_token_ids,
+    ignored,
+  }
+}
+
+function promptIds(prompt: Prompt, model: TextModel, limits: HttpLimits): number[] {
+  if (typeof prompt === 'string') {
+    checkLength(prompt.length, limits, 'prompt')
+    return model.encode(prompt, { addBos: true })
+  }
+  const [first, ...more] = prompt
+  if (typeof first === 'string' || Array.isArray(first)) {
+    if (more.length === 0) return promptIds(first, model, limits)
+    throw new VolleyError('unsupported_parameter', `Several prompts in one request are not supported yet`, {
+      param: 'prompt',
+      remedy: 'send one request a prompt',
+    })
+  }
+  const ids = prompt as number[]
+  for (const id of ids) checkTokenId(id, model, 'prompt')
+  return ids
+}
+
+function checkLength(chars: number, { promptChars }: HttpLimits, param: string): void {
+  if (chars <= promptChars) return
+  throw new VolleyError('invalid_request', `"${param}" is ${chars} characters long; at most ${promptChars} are taken`, {
+    param,
+  })
+}

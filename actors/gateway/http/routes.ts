@@ -1,0 +1,130 @@
+/**
+ * Every route there is, as a table: what the app serves, what a 404 names and what `/openapi.json` lists.
+ * @module
+ */
+import type { Context } from 'hono'
+import { VolleyError } from '../../../runtime/errors.ts'
+import type { Front, ServedModel } from '../front.ts'
+import { readJsonObject } from './body.ts'
+import { generate, type GenerateOptions, type Job } from './generate.ts'
+import { chatJob, completionJob, modelOf } from './jobs.ts'
+import { openApi } from './openapi.ts'
+import { frontPage } from './page.ts'
+
+export interface Route {
+  method: 'GET' | 'POST' | 'DELETE'
+  /** In Hono's spelling. */
+  path: string
+  summary: string
+  handle: (c: Context) => Response | Promise<Response>
+}
+
+/** All routes, in the order in which they are matched. */
+export function routeTable(options: GenerateOptions): Route[] {
+  const { front, limits, metrics } = options
+  const generating = (toJob: (raw: Record<string, unknown>) => Job) => async (c: Context) =>
+    generate(toJob(await readJsonObject(c.req.raw, options)), c.req.raw.signal, options)
+  const document = () => openApi(routes, limits)
+  const routes: Route[] = [
+    {
+      method: 'POST',
+      path: '/v1/chat/completions',
+      summary: 'Answer a conversation',
+      handle: generating(chatJob(front, limits)),
+    },
+    {
+      method: 'POST',
+      path: '/v1/completions',
+      summary: 'Continue a text',
+      handle: generating(completionJob(front, limits)),
+    },
+    {
+      method: 'GET',
+      path: '/v1/models',
+      summary: 'Models served',
+      handle: (c) => c.json({ object: 'list', data: front.models().map(modelCard) }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/models/:id{.+}',
+      summary: 'One model',
+      handle: (c) => c.json(modelCard(modelOf(front, c.req.param('id')!))),
+    },
+    ...requestRoutes(front),
+    { method: 'GET', path: '/health', summary: 'Whether the process lives', handle: (c) => c.json({ status: 'ok' }) },
+    { method: 'GET', path: '/ready', summary: 'Whether requests can be answered', handle: (c) => ready(c, front) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      summary: 'Numbers for Prometheus',
+      handle: async () => new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } }),
+    },
+    { method: 'GET', path: '/openapi.json', summary: 'This list, for machines', handle: (c) => c.json(document()) },
+    { method: 'GET', path: '/', summary: 'What this is', handle: (c) => c.text(frontPage(front.models(), routes)) },
+  ]
+  return routes
+}
+
+function requestRoutes(front: Front): Route[] {
+  const none = (id: string) => new VolleyError('request_not_found', `There is no request "${id}", or it ended long ago`)
+  const idOf = (c: Context) => c.req.param('id')!
+  return [
+    {
+      method: 'GET',
+      path: '/v1/requests',
+      summary: 'Requests known now',
+      handle: async (c) => c.json({ object: 'list', data: (await front.requests(c.req.raw.signal)).map(withSeconds) }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/requests/:id',
+      summary: 'State, context and history of a request',
+      handle: async (c) => {
+        const found = await front.request(idOf(c), c.req.raw.signal)
+        if (found) return c.json(withSeconds(found))
+        throw none(idOf(c))
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/v1/requests/:id',
+      summary: 'Cancel a request',
+      handle: async (c) => {
+        if (await front.cancel(idOf(c), c.req.raw.signal)) {
+          return c.json({ id: idOf(c), object: 'request', cancelled: true })
+        }
+        throw none(idOf(c))
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/requests/:id/stream',
+      summary: 'Join the stream of a request (not supported yet)',
+      handle: () => {
+        throw new VolleyError('unsupported_parameter', 'Joining the stream of a request is not supported yet', {
+          remedy: 'send the request with "stream": true and read its answer',
+        })
+      },
+    },
+  ]
+}
+
+const withSeconds = <T extends { createdMs: number }>({ createdMs, ...rest }: T) => ({
+  object: 'request',
+  created: Math.floor(createdMs / 1000),
+  ...rest,
+})
+
+const modelCard = ({ text, createdMs }: ServedModel) => ({
+  id: text.name,
+  object: 'model',
+  created: Math.floor(createdMs / 1000),
+  owned_by: 'volley',
+  max_model_len: text.contextLength,
+})
+
+function ready(c: Context, front: Front): Response {
+  const { notReady } = front.stats()
+  if (notReady === undefined) return c.json({ status: 'ready' })
+  throw new VolleyError('no_instance', `Not ready: ${notReady}`)
+}

@@ -1,0 +1,57 @@
+/**
+ * The gateway's process: the HTTP door, the text side of the model, the open responses.
+ * @module
+ */
+import { subjects } from '../../runtime/bus/subjects.ts'
+import { realClock } from '../../runtime/clock.ts'
+import type { Config } from '../../runtime/config/mod.ts'
+import { openText } from '../../runtime/engine/text/mod.ts'
+import { newId } from '../../runtime/ids.ts'
+import type { Json } from '../../runtime/json.ts'
+import { logger } from '../../runtime/observe/log.ts'
+import { Presence } from '../../runtime/pool/presence.ts'
+import { Cluster } from '../../runtime/pool/view.ts'
+import { modelPath } from '../model-path.ts'
+import { joinBus, listService, stopped } from '../process.ts'
+import { loadExtensions } from '../extensions.ts'
+import { ClusterFront } from './cluster-front.ts'
+import { createApp } from './http/app.ts'
+import { listen } from './http/listen.ts'
+
+/** Open requests of one gateway; the next is told to come back. */
+const MAX_OPEN = 256
+
+/** Serves until the signal fires. Errors: `port_taken`, `model_file_missing`, `bus_unreachable`, … */
+export async function runGateway(config: Config, signal: AbortSignal): Promise<void> {
+  // New for every life of the process: a record that names it never reaches another.
+  const gateway = newId('gw')
+  const log = logger(config, { gateway })
+  await loadExtensions(config.pipelines)
+  const text = openText(modelPath(config.model))
+  const bus = await joinBus(config, gateway, signal)
+  const cluster = new Cluster()
+  await cluster.start(bus)
+  const front = new ClusterFront({
+    bus, clock: realClock, gateway, text, cluster, maxOpen: MAX_OPEN,
+    onError: (error, request) => log.error({ err: error, request }, 'request'),
+  })
+  const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
+  await presence.renew()
+  const app = createApp({ front, apiKeys: config.apiKeys, log })
+  const server = await listen({ app, port: config.port, host: config.host })
+  const service = listService(bus, 'gateway', `gateway ${gateway} at ${server.url}, model ${text.name}`, [{
+    name: 'claim',
+    subject: subjects.claim(gateway),
+    data: () => front.stats() as unknown as Json,
+  }])
+  log.info({ url: server.url, model: text.name }, 'gateway is up')
+  await stopped(signal)
+  const closed = server.close()
+  await front.close(config.graceMs)
+  await server.close({ force: true })
+  await closed
+  cluster.stop()
+  service.stop()
+  await presence.close().catch(() => undefined)
+  await bus.close()
+}

@@ -1,0 +1,81 @@
+/**
+ * The instance's process: one or several engines, each with every actor.
+ * @module
+ */
+import { hostname } from 'node:os'
+import { subjects } from '../../runtime/bus/subjects.ts'
+import { realClock } from '../../runtime/clock.ts'
+import type { Config } from '../../runtime/config/mod.ts'
+import { openText } from '../../runtime/engine/text/mod.ts'
+import { startEngine } from '../../runtime/engine/worker/start.ts'
+import { newId } from '../../runtime/ids.ts'
+import type { Json } from '../../runtime/json.ts'
+import { logger } from '../../runtime/observe/log.ts'
+import type { Label } from '../../runtime/policy/mod.ts'
+import type { Actor } from '../../runtime/pool/actor.ts'
+import { setLabel } from '../../runtime/pool/labels.ts'
+import { decode } from '../decode/actor.ts'
+import { loadExtensions } from '../extensions.ts'
+import { modelPath } from '../model-path.ts'
+import { prefill } from '../prefill/actor.ts'
+import { joinBus, listService, stopped } from '../process.ts'
+import { stopWatchOf } from '../stop-watch.ts'
+import { show } from '../show/actor.ts'
+import { transfer } from '../transfer/actor.ts'
+import { Instance } from './instance.ts'
+import { busMover } from './mover.ts'
+
+const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
+
+/** Runs until the signal fires. Errors: `model_file_missing`, `engine_unavailable`, `bus_unreachable`, … */
+export async function runInstance(config: Config, signal: AbortSignal): Promise<void> {
+  const base = config.name ?? newId('i')
+  const log = logger(config, { instance: base })
+  const extra = await loadExtensions(config.pipelines)
+  const path = modelPath(config.model)
+  const text = openText(path)
+  const bus = await joinBus(config, base, signal)
+  const labels = Object.entries(config.labels).flatMap(([label, count]) => Array<Label>(count ?? 0).fill(label as Label))
+  const failed = new AbortController()
+  const either = AbortSignal.any([signal, failed.signal])
+  const instances: Instance[] = []
+  try {
+    for (let i = 0; i < config.instances; i++) {
+      const id = config.instances === 1 ? base : `${base}-${i + 1}`
+      const engine = await startEngine({
+        load: { modelPath: path, backend: backendOf(config), ...(config.threads === undefined ? {} : { threads: config.threads }) },
+        ...(config.context === undefined ? {} : { contextLength: config.context }),
+        ...(config.maxBatch === undefined ? {} : { maxBatch: config.maxBatch }),
+        signal: either,
+      })
+      engine.onExit((error) => error !== undefined && failed.abort(error))
+      const instance = new Instance({
+        bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover: busMover(bus, id, engine), stopWatch: stopWatchOf(text),
+        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid,
+        onError: (error, request) => log.error({ err: error, request }, 'hop'),
+      })
+      // Kept if it is there: an instance that starts again goes on with the label it had.
+      const label = labels[i] ?? null
+      if (label !== null) await setLabel(bus, realClock, id, { label, by: 'serve', reason: 'named by --labels', expect: 0 })
+      await instance.start()
+      instances.push(instance)
+      listService(bus, 'instance', `instance ${id}, model ${text.name} on ${engine.info.backend}`, [{
+        name: 'hop',
+        subject: subjects.handOver(id),
+        data: () => instance.stats() as unknown as Json,
+      }])
+      log.info({ id, model: text.name, backend: engine.info.backend, blocks: engine.info.blocksTotal }, 'instance is up')
+    }
+    await stopped(either)
+    if (failed.signal.aborted) throw failed.signal.reason
+  } finally {
+    await Promise.all(instances.map((instance) => instance.stop(config.graceMs)))
+    await bus.close()
+  }
+}
+
+/** Prefill's and decode's engine: one for both so far. */
+function backendOf(config: Config): string {
+  const { prefill: wanted } = config.engine
+  return wanted === 'auto' ? 'wasm' : wanted
+}

@@ -1,0 +1,182 @@
+/**
+ * The engine itself, on the thread that computes: holds and jobs over one Forward and one paged cache. It knows
+ * phases and room; nothing of threads, models' mathematics or the bus.
+ * @module
+ */
+import { toVolleyError, VolleyError } from '../../errors.ts'
+import { KvCache } from '../../kv/cache.ts'
+import { KvPool } from '../../kv/pool.ts'
+import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
+import type { HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
+import type { Forward } from '../forward.ts'
+import { checkDecode, checkPrefill } from './check.ts'
+import { Holds, type Hold } from './holds.ts'
+import { Prefill } from './prefill.ts'
+import { Run } from './run.ts'
+import { decideSizes, type EngineSizes } from './size.ts'
+import { Steps } from './steps.ts'
+import { exportBlocks, importBlocks } from './transfer.ts'
+
+export interface CoreOptions extends EngineSizes {
+  /** Name in the API. */
+  model: string
+  /** Hex digest that names the weights. */
+  modelDigest: string
+  /** Called after every step, when its tokens have been handed on. */
+  onStep?: () => void
+}
+
+export class EngineCore implements Engine {
+  readonly info: EngineInfo
+  readonly #forward: Forward
+  /** Prefill chunks end on multiples of it; `undefined` = anywhere. */
+  readonly #gridTokens: number | undefined
+  readonly #cache: KvCache
+  readonly #steps: Steps
+  readonly #holds = new Holds()
+
+  constructor(forward: Forward, options: CoreOptions) {
+    const sizes = decideSizes(forward.config, options)
+    const gridTokens = forward.batchInvariant ? undefined : sizes.chunkTokens
+    const numerics = [options.modelDigest, forward.numerics, ...(gridTokens ? [`chunk${gridTokens}`] : [])].join('/')
+    const pool = new KvPool(sizes.shape, sizes.blocksTotal)
+    this.#forward = forward
+    this.#gridTokens = gridTokens
+    this.#cache = new KvCache(pool, { numerics, gridTokens })
+    this.#steps = new Steps({ forward, pool, sizes, onStep: options.onStep ?? (() => {}) })
+    this.info = {
+      model: options.model,
+      backend: forward.backend,
+      numerics,
+      vocabSize: forward.config.vocabSize,
+      contextLength: sizes.contextLength,
+      blockTokens: sizes.shape.blockTokens,
+      blockBytes: sizes.blockBytes,
+      blocksTotal: sizes.blocksTotal,
+      maxBatch: sizes.maxBatch,
+    }
+  }
+
+  stats(): EngineStats {
+    const { allocator, pool } = this.#cache
+    const { prefills, running, meter } = this.#steps
+    return {
+      blocksFree: allocator.free,
+      blocksCached: allocator.cached,
+      blocksReserved: allocator.blocks - allocator.available,
+      holds: this.#holds.size,
+      prefillsWaiting: prefills.length,
+      prefillTokensWaiting: prefills.reduce((sum, prefill) => sum + prefill.left, 0),
+      decodesRunning: running.length,
+      decodeTokens: running.reduce((sum, choice) => sum + choice.tokens, 0),
+      prefixHitTokens: meter.prefixHitTokens,
+      prefillTokensTotal: meter.prefillTokens,
+      decodeTokensTotal: meter.decodeTokens,
+      stepMs: meter.stepMs,
+      memoryBytes: this.#forward.memory().bytes + pool.data.byteLength,
+    }
+  }
+
+  hasRoom(tokens: number): boolean {
+    return this.#cache.blocksFor(tokens) <= this.#cache.allocator.available
+  }
+
+  async prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
+    this.#admit(signal)
+    checkPrefill(job, this.info)
+    const { promise, resolve, reject } = Promise.withResolvers<PrefillResult>()
+    const prefill = new Prefill(job, {
+      cache: this.#cache,
+      contextLength: this.info.contextLength,
+      gridTokens: this.#gridTokens,
+      onDone: ({ hold, ...outcome }) => {
+        this.#holds.put(hold)
+        this.#steps.meter.prefixHitTokens += outcome.cachedTokens
+        resolve({ hold: this.#infoOf(hold), ...outcome })
+      },
+      onFail: reject,
+    })
+    this.#steps.addPrefill(prefill)
+    return await untilAborted(promise, signal, () => prefill.cancel())
+  }
+
+  /** Errors arrive through `done`, `kv_lost` and `kv_exhausted` too. */
+  decode(job: DecodeJob, onTokens: (tokens: TokenOut[]) => void, signal: AbortSignal): DecodeRun {
+    try {
+      this.#admit(signal)
+      const hold = this.#holds.need(job.hold)
+      checkDecode(job, hold.tokens, this.info)
+      const { contextLength } = this.info
+      const run = new Run(job, {
+        cache: this.#cache,
+        hold,
+        contextLength,
+        remember: this.#forward.batchInvariant,
+        onTokens: (tokens) => {
+          this.#steps.meter.decodeTokens += tokens.length
+          onTokens(tokens)
+        },
+      })
+      this.#steps.addRun(run)
+      return { done: handled(untilAborted(run.done, signal, () => run.cancel())), stop: (choice) => run.stop(choice) }
+    } catch (error) {
+      return { done: handled(Promise.reject(toVolleyError(error))), stop: () => {} }
+    }
+  }
+
+  hold(name: string): HoldInfo | undefined {
+    const hold = this.#holds.get(name)
+    return hold && this.#infoOf(hold)
+  }
+
+  async exportHold(name: string): Promise<{ bytes: Uint8Array; digest: string }> {
+    return await exportBlocks(this.#cache, this.#holds.need(name))
+  }
+
+  async importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
+    this.#admit()
+    const hold = await importBlocks(this.#cache, info, bytes, digest, this.info)
+    this.#holds.put(hold)
+    return this.#infoOf(hold)
+  }
+
+  /** A prefill under way that would make the hold is cancelled. */
+  release(name: string): void {
+    for (const prefill of this.#steps.prefills) if (prefill.job.hold === name) prefill.cancel()
+    this.#holds.release(name)
+  }
+
+  /** Ends what runs (`shutting_down`), waits for the step under way, then lets the Forward go. */
+  async close(): Promise<void> {
+    if (this.#steps.closed) return await this.#steps.ended
+    this.#steps.close(shuttingDown())
+    await this.#steps.ended
+    this.#forward.dispose()
+  }
+
+  #infoOf({ name, tokens, table }: Hold): HoldInfo {
+    const blocks = table.blocks.length
+    const { blockBytes, numerics } = this.info
+    return { hold: name, tokens: tokens.length, blocks, bytes: blocks * blockBytes, numerics }
+  }
+
+  /** Errors: `shutting_down`, `cancelled`. */
+  #admit(signal?: AbortSignal): void {
+    if (this.#steps.closed) throw shuttingDown()
+    if (signal?.aborted) throw new VolleyError('cancelled', 'The job was cancelled before it began')
+  }
+}
+
+const shuttingDown = () => new VolleyError('shutting_down', 'The engine is closing')
+
+/** The promise, with the signal heard until it settles. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, cancel: () => void): Promise<T> {
+  signal.addEventListener('abort', cancel, { once: true })
+  return promise.finally(() => signal.removeEventListener('abort', cancel))
+}
+
+/** The same promise; a rejection that nobody awaits yet must not end the process. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}

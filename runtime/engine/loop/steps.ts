@@ -1,0 +1,156 @@
+/**
+ * The loop of steps: continuous batching over one Forward. Each step takes what {@linkcode compose} chose, runs it and
+ * hands the logits back to the jobs. It knows jobs and time; nothing of holds or of how a job came to be.
+ * @module
+ */
+import { setImmediate } from 'node:timers/promises'
+import { toVolleyError, VolleyError } from '../../errors.ts'
+import type { KvPool } from '../../kv/pool.ts'
+import type { Forward } from '../forward.ts'
+import type { Choice } from './choice.ts'
+import { compose, type Work } from './compose.ts'
+import { Meter } from './meter.ts'
+import type { Prefill } from './prefill.ts'
+import type { Run } from './run.ts'
+import type { Sizes } from './size.ts'
+
+export interface StepsOptions {
+  forward: Forward
+  pool: KvPool
+  sizes: Sizes
+  /** Called after every step, when its tokens have been handed on. */
+  onStep(): void
+}
+
+/** Share of the chunk that prefill gets beside decodes while its cost is not known yet. */
+const FIRST_GUESS = 1 / 4
+
+export class Steps {
+  readonly meter = new Meter()
+  /** Resolves when the loop has ended after `close()`. */
+  readonly ended: Promise<void>
+  readonly #options: StepsOptions
+  /** Both in order of arrival. */
+  #prefills: Prefill[] = []
+  #runs: Run[] = []
+  #prefillFirst = true
+  #closed = false
+  #wake: () => void = () => {}
+
+  constructor(options: StepsOptions) {
+    this.#options = options
+    this.ended = this.#loop()
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Prompts that are not through. */
+  get prefills(): readonly Prefill[] {
+    return this.#prefills.filter((prefill) => !prefill.over)
+  }
+
+  /** Choices that decode now: the first to come, as many as the batch takes. */
+  get running(): Choice[] {
+    const choices = this.#runs.flatMap((run) => run.choices.filter((choice) => !choice.over))
+    return choices.slice(0, this.#options.sizes.maxBatch)
+  }
+
+  addPrefill(prefill: Prefill): void {
+    this.#prefills.push(prefill)
+    this.#wake()
+  }
+
+  addRun(run: Run): void {
+    this.#runs.push(run)
+    this.#wake()
+  }
+
+  /** Fails all jobs with `error` and lets the loop end after the step under way. */
+  close(error: VolleyError): void {
+    this.#closed = true
+    this.#failAll(error)
+    this.#wake()
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        const work = this.#compose()
+        if (work.length > 0) await this.#step(work)
+        else await new Promise<void>((resolve) => (this.#wake = resolve))
+      } catch (error) {
+        this.#failAll(toVolleyError(error))
+      }
+      this.#prefills = this.#prefills.filter((prefill) => !prefill.over)
+      this.#runs = this.#runs.filter((run) => run.choices.some((choice) => !choice.over))
+      // Aborts and new jobs arrive as messages: let them in between steps.
+      await setImmediate()
+    }
+  }
+
+  #compose(): Work[] {
+    const { forward, sizes } = this.#options
+    const { batchInvariant } = forward
+    const choices = this.running
+    const { prefills } = this
+    let budget = sizes.chunkTokens
+    if (choices.length > 0) {
+      const affordable = this.meter.tokensIn(sizes.mixedStepMs) ?? Math.floor(budget * FIRST_GUESS)
+      budget = Math.min(budget, Math.max(affordable, sizes.shape.blockTokens))
+    }
+    const work = compose(choices, prefills, { batchInvariant, budget, prefillFirst: this.#prefillFirst })
+    this.#prefillFirst = !this.#prefillFirst
+    return work
+  }
+
+  async #step(work: Work[]): Promise<void> {
+    const { forward, pool } = this.#options
+    for (const { job } of work) job.begin()
+    const started = performance.now()
+    let logits: Float32Array[] = []
+    try {
+      logits = await forward.run(work.map(({ chunk }) => chunk), pool)
+    } catch (error) {
+      const failure = failed(error)
+      for (const { job } of work) job.fail(failure)
+    }
+    const stepMs = performance.now() - started
+    work.forEach(({ job }, i) => apply(job, logits[i], stepMs))
+    for (const { job } of work) job.settle()
+    this.#count(work, stepMs)
+    for (const run of this.#runs) run.flush()
+    this.#options.onStep()
+  }
+
+  #count(work: Work[], stepMs: number): void {
+    const prompts = work.filter(({ job }) => job.kind === 'prefill')
+    const promptTokens = prompts.reduce((sum, { chunk }) => sum + chunk.tokens.length, 0)
+    this.meter.step(stepMs, promptTokens, work.length - prompts.length)
+  }
+
+  #failAll(error: VolleyError): void {
+    for (const job of [...this.#prefills, ...this.#runs]) job.fail(error)
+  }
+}
+
+/** A row that cannot be sampled fails its own job only. */
+function apply(job: Work['job'], logits: Float32Array | undefined, stepMs: number): void {
+  if (job.over) return
+  try {
+    if (!logits) throw new VolleyError('internal', 'The Forward answered fewer chunks than it was given')
+    job.apply(logits, stepMs)
+  } catch (error) {
+    job.fail(failed(error))
+  }
+}
+
+/** Whatever a step threw, as `engine_failed`. */
+function failed(error: unknown): VolleyError {
+  const { message } = toVolleyError(error)
+  return new VolleyError('engine_failed', `A step of the engine failed: ${message}`, {
+    remedy: 'Send the request again; if it fails again, try another --engine.',
+    cause: error,
+  })
+}

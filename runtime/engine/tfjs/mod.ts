@@ -1,0 +1,5 @@
+/**
+ * Models on TensorFlow.js.
+ * @module
+ */
+export { tfjsForward, type TfjsForwardOptions } from './decoder.ts'

@@ -1,0 +1,37 @@
+/**
+ * The factory of real models: a file or directory on a TensorFlow.js backend. The one place where the engine's thread
+ * meets the loaders and the backends.
+ * @module
+ */
+import { VolleyError } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
+import type { Forward } from '../forward.ts'
+import type { ModelSource } from '../load/source.ts'
+import type { LoadedModel } from './protocol.ts'
+
+/** What the loaders and the backends offer. Loaded by address, so that a client of this module needs neither. */
+interface Loaders {
+  openModel(path: string): ModelSource
+}
+interface Backends {
+  tfjsForward(source: ModelSource, options: JsonObject): Promise<Forward>
+}
+
+const modules = {
+  load: new URL('../load/mod.ts', import.meta.url).href,
+  tfjs: new URL('../tfjs/mod.ts', import.meta.url).href,
+}
+
+/** Loads `modelPath`; all other fields go to the backend (`backend`, `threads`, …). Error: `invalid_config`. */
+export default async function loadModel({ modelPath, ...options }: JsonObject): Promise<LoadedModel> {
+  if (typeof modelPath !== 'string') throw new VolleyError('invalid_config', 'An engine needs the path of a model')
+  const { openModel } = (await import(modules.load)) as Loaders
+  const { tfjsForward } = (await import(modules.tfjs)) as Backends
+  const source = openModel(modelPath)
+  try {
+    const forward = await tfjsForward(source, options)
+    return { forward, model: source.name, modelDigest: source.digest }
+  } finally {
+    source.close()
+  }
+}

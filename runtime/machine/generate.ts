@@ -1,0 +1,126 @@
+/**
+ * The states of a generation, to be used as they are (llm.ts) or inside a pipeline of a user's own: encode? → prefill →
+ * transfer → decode. What can happen to a request's KV is all here; the phases' work is in actors/.
+ * @module
+ */
+import type { JsonObject } from '../json.ts'
+import type { StateConfig } from './pipeline.ts'
+import type { ErrorInfo, PhaseEvent } from './types.ts'
+
+/** Where a prompt's KV rests and how to get it. */
+export interface KvRef extends JsonObject {
+  /** Instance that holds it, and which life of it. */
+  instance: string
+  incarnation: string
+  hold: string
+  tokens: number
+  blocks: number
+  bytes: number
+  numerics: string
+  /** One-time reference for the receiver (runtime/transfer); null when it stays where it is. */
+  ticket: JsonObject | null
+}
+
+/** A prompt rides in the hop while it is short, else it rests in the inputs bucket under a key. */
+export type PromptRef = number[] | { key: string }
+
+export interface LlmInput extends JsonObject {
+  prompt: PromptRef
+  promptTokens: number
+  /** SamplingParams as data (runtime/engine/engine.ts). */
+  sampling: JsonObject
+  stop: string[]
+  n: number
+  images: JsonObject[]
+}
+
+export interface LlmContext extends LlmInput {
+  kv: KvRef | null
+  /** Token 0 of each choice (TokenOut as data), drawn by prefill. */
+  first: JsonObject[]
+  /** How often the prompt had to be prefilled again because its KV was lost. */
+  refills: number
+  /** Tokens generated, per choice, once decoded. */
+  generated: number[]
+  /** Token ids of every choice, when the answer is held back instead of shown while it is made. */
+  output: number[][]
+  error: ErrorInfo & JsonObject | null
+}
+
+/** After so many losses of KV the request fails instead of going round for ever. */
+const MAX_REFILLS = 8
+
+export interface GenerateOptions {
+  /** State that follows a finished generation. */
+  then: string
+  /**
+   * `false` holds the answer back: its token ids go into `context.output`, and a later state with phase `show` sends them.
+   * Held answers carry no logprobs.
+   *
+   * @default {true}
+   */
+  show?: boolean
+}
+
+type Guard = (context: LlmContext, event: PhaseEvent) => boolean
+type Update = (context: LlmContext, event: PhaseEvent) => Partial<LlmContext>
+
+/** Parts of a pipeline; spread them into `definePipeline`. The first state is `admitted`, the one to go back to `prefill`. */
+export interface GenerateParts {
+  context: (input: LlmInput) => LlmContext
+  guards: Record<string, Guard>
+  updates: Record<string, Update>
+  holds: 'kv'[]
+  states: Record<string, StateConfig>
+}
+
+export function generate({ then, show = true }: GenerateOptions): GenerateParts {
+  const lost: StateConfig['on'] = {
+    KV_LOST: [
+      { guard: 'mayRefill', target: 'prefill', update: 'loseKv' },
+      { target: 'failed', update: 'giveUp' },
+    ],
+  }
+  return {
+    context: (input) => ({ ...input, kv: null, first: [], refills: 0, generated: [], output: [], error: null }),
+    holds: ['kv'],
+    guards: {
+      hasImages: (context) => context.images.length > 0,
+      decodesHere: (_, event) => event['decodeHere'] === true,
+      mayRefill: (context) => context.refills < MAX_REFILLS,
+    },
+    updates: {
+      keepKv: (_, event) => ({ kv: event['kv'] as KvRef }),
+      keepPrefill: (_, event) => ({ kv: event['kv'] as KvRef, first: event['first'] as JsonObject[] }),
+      loseKv: (context) => ({ kv: null, refills: context.refills + 1 }),
+      giveUp: () => ({ error: { code: 'kv_lost', message: `The prompt's KV was lost ${MAX_REFILLS} times` } }),
+      keepOutput: (_, event) => ({ generated: event['generated'] as number[], output: (event['output'] ?? []) as number[][] }),
+    },
+    states: {
+      admitted: { always: [{ guard: 'hasImages', target: 'encode' }, { target: 'prefill' }] },
+      encode: { phase: 'encode', on: { ENCODED: 'prefill' } },
+      prefill: {
+        phase: 'prefill',
+        with: { show },
+        on: {
+          PREFILLED: [
+            { guard: 'decodesHere', target: 'decode', update: 'keepPrefill' },
+            { target: 'transfer', update: 'keepPrefill' },
+          ],
+          // The first token was the last of every choice.
+          FINISHED: { target: then, update: 'keepOutput' },
+        },
+      },
+      transfer: {
+        phase: 'transfer',
+        on: {
+          TRANSFERRED: { target: 'decode', release: 'kv', update: 'keepKv' },
+          // Decode was placed where the KV already is: nothing moves.
+          LOCAL: 'decode',
+          ...lost,
+        },
+      },
+      decode: { phase: 'decode', with: { show }, on: { DECODED: { target: then, update: 'keepOutput' }, ...lost } },
+    },
+  }
+}

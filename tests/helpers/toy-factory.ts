@@ -1,0 +1,10 @@
+/** The toy model as an engine thread loads it. @module */
+import type { ModelFactory } from '../../runtime/engine/worker/protocol.ts'
+import { toyForward, type ToyOptions } from './toy-forward.ts'
+
+const loadToy: ModelFactory = async (load) => {
+  if (load['fail']) throw new Error('no such toy')
+  if (load['exit']) process.exit(4)
+  return { forward: toyForward(load as ToyOptions), model: 'toy', modelDigest: 'd1' }
+}
+export default loadToy

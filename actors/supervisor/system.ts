@@ -88,7 +88,7 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
       clock,
       timeoutMs: READY_MS,
       signal: any,
-      onWait: (why) => onLine(`not ready yet: ${why}`),
+      onWait: (why) => onLine(why),
     })
     isReady = true
     await writeRuntimeFile(runDir, {

@@ -24,12 +24,10 @@ export function startProgram(
   command: string,
   args: readonly string[],
   env: Record<string, string | undefined>,
+  cwd: string = process.cwd(),
 ): Program {
-  const child = spawn(command, args, {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-  })
+  const options = { detached: true, cwd, env: { ...process.env, ...env } }
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))

@@ -25,7 +25,7 @@ import { isHere } from '../kv.ts'
 const PREFILL_SLOTS = 4
 const OTHER_SLOTS = 16
 /** Changes are told at most so often between heartbeats. */
-const TELL_GAP_MS = 20
+const TELL_GAP_MS = 5
 
 export interface InstanceOptions {
   bus: Bus

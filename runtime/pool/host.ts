@@ -201,8 +201,12 @@ export class InstanceHost {
       event = await actor.run(context)
     } catch (error) {
       if (this.jobs.get(hop.id) !== job) return
-      if (error instanceof LookNow) return void (await this.lookAt(job))
-      event = failureOf(error)
+      if (error instanceof LookNow) {
+        if (!(await this.lookAt(job))) return
+        // The record is still ours. Fenced all the same: whoever fenced us will write; the redelivered hop heals it.
+        if (error.status === 'fenced') return this.drop(job)
+        event = failureOf(new VolleyError('gateway_gone', error.message))
+      } else event = failureOf(error)
     }
     if (this.jobs.get(hop.id) === job) await this.finish(job, event)
   }

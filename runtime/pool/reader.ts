@@ -13,8 +13,11 @@ import { GatewayWatch } from './ending.ts'
 
 /** Thrown when the gateway's answer says that this attempt is over: the host looks at the record. */
 export class LookNow extends Error {
-  constructor(why: string) {
-    super(why)
+  readonly status: 'ended' | 'fenced'
+
+  constructor(request: string, status: 'ended' | 'fenced') {
+    super(`The reader of ${request} is ${status}`)
+    this.status = status
     this.name = 'LookNow'
   }
 }
@@ -103,7 +106,7 @@ export class Reader {
         const reply = message.json<ClaimReply>()
         if (reply.status === 'ok') return reply.shown
         if (reply.status === 'unknown') throw new VolleyError('gateway_gone', `The gateway ${gateway} does not know request ${id}`)
-        throw new LookNow(`the reader of ${id} is ${reply.status}`)
+        throw new LookNow(id, reply.status)
       } catch (error) {
         const passing = isVolleyError(error, 'no_responders') || isVolleyError(error, 'bus_timeout')
         if (!passing || signal.aborted) throw error

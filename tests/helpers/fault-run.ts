@@ -4,6 +4,8 @@
  * @module
  */
 import type { Fate, Operation } from '../../runtime/bus/memory.ts'
+import type { Bus } from '../../runtime/bus/bus.ts'
+import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { Policy } from '../../runtime/policy/policy.ts'
 import { isTerminal, type RequestRecord } from '../../runtime/wire/hop.ts'
 import { MemoryCluster, readAll, submission } from './memory-cluster.ts'
@@ -15,12 +17,15 @@ export const FAULTS: readonly Fault[] = ['lose', 'loseReply', 'double', 'killBef
 
 export interface FaultRun {
   fault: Fault
-  /** Operation at which it strikes, counted from the submission. */
-  at: number
+  /** Operation at which it strikes: counted from the submission, or the first one that fits. */
+  at: number | ((operation: Operation) => boolean)
   /** Operation at which the caller goes away. */
   cancelAt?: number
   policy?: Policy
   choices?: number
+  sabotage?: (bus: Bus, name: string) => Bus
+  /** A second process that acts on the request, told its id when the third token has been shown. */
+  meddler?: (bus: Bus, cluster: MemoryCluster, id: string) => Promise<unknown>
 }
 
 export interface FaultResult {
@@ -35,7 +40,7 @@ const DOUBLED = new Set(['publish', 'append', 'ack', 'request'])
 const PROMPT = [5, 6, 7]
 const LENGTH = 4
 
-export async function faultRun({ fault, at, cancelAt, policy, choices = 1 }: FaultRun): Promise<FaultResult> {
+export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabotage, meddler }: FaultRun): Promise<FaultResult> {
   let counting = false
   let operations = 0
   let struck: Operation | undefined
@@ -48,7 +53,7 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1 }: Fau
       cancelled = true
       cluster.clock.setTimer(0, cancel)
     }
-    if (operations !== at) return 'ok'
+    if (struck !== undefined || (typeof at === 'number' ? operations !== at : !at(operation))) return 'ok'
     struck = operation
     switch (fault) {
       case 'lose':
@@ -75,7 +80,7 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1 }: Fau
         return 'ok'
     }
   }
-  const cluster = new MemoryCluster({ onOperation, ...(policy ? { policy } : {}) })
+  const cluster = new MemoryCluster({ onOperation, ...(policy ? { policy } : {}), ...(sabotage ? { sabotage } : {}) })
   await cluster.start()
   counting = true
   let result: Awaited<ReturnType<typeof readAll>> | undefined
@@ -87,10 +92,22 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1 }: Fau
     async (open) => {
       id = open.id
       cancel = () => open.cancel()
-      result = await readAll(open.tokens)
+      result = await readAll(meddling(open.tokens))
     },
     (error) => (refused = error),
   )
+  async function* meddling(tokens: AsyncIterable<TokenOut[]>): AsyncGenerator<TokenOut[]> {
+    let count = 0
+    for await (const batch of tokens) {
+      const before = count
+      count += batch.length
+      yield batch
+      if (meddler && before < 3 && count >= 3) {
+        cancelled = true
+        void meddler(cluster.process('m1').bus, cluster, id).catch(() => undefined)
+      }
+    }
+  }
   const gatewayDied = () => struck?.client === 'g1' && fault.startsWith('kill')
   const recordOf = (): RequestRecord | undefined => {
     const entry = [...(cluster.server.buckets.get('volley_requests') ?? [])].at(0)

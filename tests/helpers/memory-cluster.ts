@@ -45,6 +45,8 @@ export interface MemoryClusterOptions {
   policy?: Policy
   actors?: Actor[]
   onOperation?: (operation: Operation, cluster: MemoryCluster) => Fate
+  /** Breaks a rule of the protocol on purpose, for tests that must see it broken. */
+  sabotage?: (bus: Bus, name: string) => Bus
 }
 
 export class MemoryCluster {
@@ -64,7 +66,8 @@ export class MemoryCluster {
   process(name: string): Process {
     const clock = new ProcessClock(this.clock)
     const onOperation = (operation: Operation) => this.options.onOperation?.(operation, this) ?? 'ok'
-    const process: Process = { name, clock, bus: memoryBus(this.server, { name, clock, onOperation }), alive: true }
+    const { sabotage = (bus: Bus) => bus } = this.options
+    const process: Process = { name, clock, bus: sabotage(memoryBus(this.server, { name, clock, onOperation }), name), alive: true }
     this.processes.set(name, process)
     return process
   }

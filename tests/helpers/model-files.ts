@@ -108,7 +108,12 @@ export function ggufBytes(
   { version = 3, alignment = 32, counts }: { version?: number; alignment?: number; counts?: [number, number] } = {},
 ): Buffer {
   const entries = Object.entries(metadata)
-  const head = [Buffer.from('GGUF'), u32(version), u64(counts?.[0] ?? tensors.length), u64(counts?.[1] ?? entries.length)]
+  const head = [
+    Buffer.from('GGUF'),
+    u32(version),
+    u64(counts?.[0] ?? tensors.length),
+    u64(counts?.[1] ?? entries.length),
+  ]
   for (const [key, value] of entries) head.push(text(key), valueBytes(value))
   const padded = (length: number) => Math.ceil(length / alignment) * alignment
   let offset = 0
@@ -123,7 +128,9 @@ export function ggufBytes(
 }
 
 /** The bytes of a safetensors file. */
-export function safetensorsBytes(tensors: Record<string, { dtype: string; shape: number[]; data: Uint8Array }>): Buffer {
+export function safetensorsBytes(
+  tensors: Record<string, { dtype: string; shape: number[]; data: Uint8Array }>,
+): Buffer {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } }
   let offset = 0
   for (const [name, { dtype, shape, data }] of Object.entries(tensors)) {

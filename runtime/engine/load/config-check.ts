@@ -6,7 +6,7 @@ import { VolleyError } from '../../errors.ts'
 import type { DecoderConfig } from './source.ts'
 
 /** Families that can be served. */
-export const FAMILIES: readonly DecoderConfig['family'][] = ['llama', 'mistral', 'qwen2', 'qwen3']
+const FAMILIES: readonly DecoderConfig['family'][] = ['llama', 'mistral', 'qwen2', 'qwen3']
 
 /** The family of this name. Errors: `model_unsupported`, naming those that are known. */
 export function familyOf(name: unknown, path: string): DecoderConfig['family'] {

@@ -36,7 +36,7 @@ export function hfText(directory: string, name: string): TextParts {
   const addBos = settings['add_bos_token']
   return {
     name,
-    vocabSize: whole(config['vocab_size']) ?? ('missing' in tokenizer ? 0 : tokenizer.added_tokens.length),
+    vocabSize: whole(config['vocab_size']) ?? ('missing' in tokenizer ? 0 : tokenCount(tokenizer)),
     contextLength: whole(config['max_position_embeddings']) ?? 2048,
     endTokens,
     tokenizer,
@@ -95,6 +95,12 @@ function readTokenizer(directory: string): TextParts['tokenizer'] {
 function findId(tokenizer: TokenizerJson, content: string): number | undefined {
   const added = tokenizer.added_tokens.find((token) => token.content === content)
   return added?.id ?? whole(fields(tokenizer.model.vocab)[content], 0)
+}
+
+/** One more than the largest id. */
+function tokenCount({ added_tokens: added, model: { vocab } }: TokenizerJson): number {
+  const ids = Array.isArray(vocab) ? vocab.map((_, id) => id) : Object.values(fields(vocab))
+  return [...ids, ...added.map(({ id }) => id)].reduce<number>((most, id) => Math.max(most, Number(id) + 1), 0)
 }
 
 /** chat_template.jinja, chat_template.json, or tokenizer_config.json's entry: a text, or named texts. */

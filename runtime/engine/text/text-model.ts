@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts'
 import { VolleyError } from '../../errors.ts'
 import type { ChatMessage, TextModel } from '../text.ts'
 import { Codec } from './codec.ts'
+import { ControlTokens } from './control-tokens.ts'
 import { Detokenizer } from './detokenizer.ts'
 import { Guard } from './guard.ts'
 import type { TextParts, TokenizerJson } from './parts.ts'
@@ -30,6 +31,7 @@ export function textModel(parts: TextParts, path: string, clock: Clock): TextMod
   const bytesOf = tokenBytes(tokenizer, codec, rule.bytes)
   const hidden = new Set([...parts.roleTokens, ...tokenizer.added_tokens.filter((t) => t.special).map((t) => t.id)])
   const prefix = parts.prefix ?? build(() => codec.prefix(), path)
+  const control = new ControlTokens(codec.control)
   let template: ChatTemplate | undefined
 
   const model: TextModel = {
@@ -47,7 +49,7 @@ export function textModel(parts: TextParts, path: string, clock: Clock): TextMod
     },
     chat(messages) {
       template ??= compile(parts, clock)
-      const guard = new Guard(codec.control)
+      const guard = new Guard(control)
       const rendered = template.render({
         messages: guard.protect(template.shape(messages.map(checkRole))),
         tools: null,

@@ -6,7 +6,13 @@ import { ggufDecoderConfig } from '../../../../runtime/engine/load/gguf-config.t
 import { hfDecoderConfig } from '../../../../runtime/engine/load/hf-config.ts'
 import { llama3Divisors } from '../../../../runtime/engine/load/rope.ts'
 import type { DecoderConfig } from '../../../../runtime/engine/load/source.ts'
-import { ggufBytes, type GgufTensor, type GgufValue, temporaryDirectory, writeDirectory } from '../../../helpers/model-files.ts'
+import {
+  ggufBytes,
+  type GgufTensor,
+  type GgufValue,
+  temporaryDirectory,
+  writeDirectory,
+} from '../../../helpers/model-files.ts'
 import { tinyConfig, tinyMetadata } from '../../../helpers/tiny-model.ts'
 
 const root = temporaryDirectory()
@@ -20,7 +26,13 @@ const hf = (more: Record<string, unknown>, generation?: Record<string, unknown>)
 
 function gguf(more: Record<string, GgufValue>, arch = 'llama', tensors: GgufTensor[] = []): DecoderConfig {
   const path = join(root, `${count++}.gguf`)
-  writeFileSync(path, ggufBytes(tinyMetadata({ 'llama.vocab_size': ['u32', 12], 'qwen2.vocab_size': ['u32', 12], ...more }, arch), tensors))
+  writeFileSync(
+    path,
+    ggufBytes(
+      tinyMetadata({ 'llama.vocab_size': ['u32', 12], 'qwen2.vocab_size': ['u32', 12], ...more }, arch),
+      tensors,
+    ),
+  )
   const file = new GgufFile(path)
   try {
     return ggufDecoderConfig(file)
@@ -52,7 +64,10 @@ describe('hfDecoderConfig()', () => {
 
   test('Qwen slides only with use_sliding_window, from max_window_layers on or by layer_types', () => {
     const qwen = { model_type: 'qwen2', sliding_window: 16 }
-    expect(hf({ ...qwen, use_sliding_window: false, max_window_layers: 0 }).slidingWindow).toEqual([undefined, undefined])
+    expect(hf({ ...qwen, use_sliding_window: false, max_window_layers: 0 }).slidingWindow).toEqual([
+      undefined,
+      undefined,
+    ])
     expect(hf({ ...qwen, use_sliding_window: true, max_window_layers: 1 }).slidingWindow).toEqual([undefined, 16])
     const layerTypes = ['sliding_attention', 'full_attention']
     expect(hf({ ...qwen, use_sliding_window: true, layer_types: layerTypes }).slidingWindow).toEqual([16, undefined])
@@ -87,7 +102,14 @@ describe('hfDecoderConfig()', () => {
 
 describe('ggufDecoderConfig()', () => {
   test('reads the keys of an architecture', () => {
-    expect(gguf({})).toMatchObject({ family: 'llama', vocabSize: 12, headDim: 4, contextLength: 64, kvHeads: 1, endTokens: [2] })
+    expect(gguf({})).toMatchObject({
+      family: 'llama',
+      vocabSize: 12,
+      headDim: 4,
+      contextLength: 64,
+      kvHeads: 1,
+      endTokens: [2],
+    })
     expect(gguf({ 'llama.attention.key_length': ['u32', 8] }).headDim).toBe(8)
     expect(gguf({ 'llama.attention.head_count_kv': ['i32s', [1, 1]] }).kvHeads).toBe(1)
     expect(gguf({ 'llama.context_length': ['u64', 128n] }).contextLength).toBe(128)

@@ -50,7 +50,7 @@ describe('openModel()', () => {
     model.close()
   })
 
-  test('a GGUF file of the same model gives the same tensors: llama.cpp\'s permutation is undone', () => {
+  test("a GGUF file of the same model gives the same tensors: llama.cpp's permutation is undone", () => {
     const ours = openModel(hf)
     const theirs = openModel(writeFile('tiny.gguf', tinyGguf()))
     expect(theirs.name).toBe('tiny')
@@ -99,7 +99,9 @@ describe('openModel()', () => {
     const again = openModel(hf)
     const weights = tinySafetensors()
     weights[weights.length - 1]! ^= 1
-    const other = openModel(writeDirectory(root, 'other', { 'config.json': tinyConfig(), 'model.safetensors': weights }))
+    const other = openModel(
+      writeDirectory(root, 'other', { 'config.json': tinyConfig(), 'model.safetensors': weights }),
+    )
     const same = openModel(hf)
     expect(again.digest).toMatch(/^[0-9a-f]{32}$/)
     expect(same.digest).toBe(again.digest)
@@ -148,7 +150,10 @@ describe('openModel()', () => {
     for (const keep of [bytes.length - 64, Math.floor(bytes.length / 2), 200, 10]) {
       expect(refusal(writeFile('short.gguf', bytes.subarray(0, keep))).code).toBe('model_file_invalid')
     }
-    const directory = writeDirectory(root, 'short', { 'config.json': tinyConfig(), 'model.safetensors': tinySafetensors() })
+    const directory = writeDirectory(root, 'short', {
+      'config.json': tinyConfig(),
+      'model.safetensors': tinySafetensors(),
+    })
     truncateSync(join(directory, 'model.safetensors'), tinySafetensors().length - 1)
     expect(refusal(directory).message).toMatch(/cut short/)
   })
@@ -159,7 +164,12 @@ describe('openModel()', () => {
     expect(unknown.remedy).toMatch(/llama, mistral, qwen2, qwen3/)
     const hfUnknown = { 'config.json': tinyConfig({ model_type: 'gpt_neox' }), 'model.safetensors': tinySafetensors() }
     expect(refusal(writeDirectory(root, 'neox', hfUnknown)).message).toMatch(/gpt_neox/)
-    const iq4 = ggufBytes(tinyMetadata(), [{ name: 'token_embd.weight', type: 23, shape: [1, 256], data: new Uint8Array(136) }])
+    const iq4 = ggufBytes(tinyMetadata(), [{
+      name: 'token_embd.weight',
+      type: 23,
+      shape: [1, 256],
+      data: new Uint8Array(136),
+    }])
     const type = refusal(writeFile('iq4.gguf', iq4))
     expect(type.message).toMatch(/IQ4_XS/)
     expect(type.remedy).toMatch(/Q8_0/)
@@ -213,9 +223,16 @@ const SMOLLM2 = {
 
 const smollm2 = smollm2File()
 describe.skipIf(smollm2 === undefined)('openModel() on SmolLM2-135M', () => {
-  test('tensors equal an independent dequantiser\'s', () => {
+  test("tensors equal an independent dequantiser's", () => {
     const model = openModel(smollm2!)
-    expect(model.config).toMatchObject({ family: 'llama', layers: 30, heads: 9, kvHeads: 3, ropeTheta: 1e5, contextLength: 8192 })
+    expect(model.config).toMatchObject({
+      family: 'llama',
+      layers: 30,
+      heads: 9,
+      kvHeads: 3,
+      ropeTheta: 1e5,
+      contextLength: 8192,
+    })
     expect(model.config.endTokens.toSorted()).toEqual([0, 2])
     expect(model.shape('embed')).toEqual([49152, 576])
     for (const [name, digest] of Object.entries(SMOLLM2)) {

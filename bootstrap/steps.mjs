@@ -77,13 +77,18 @@ export function npmCommand(node = process.execPath) {
   // Node's installers put npm beside node; on Windows it is a script that only a shell can start.
   const windows = process.platform === 'win32'
   const path = `${process.env.PATH ?? ''}${delimiter}${dirname(process.execPath)}`
-  return { command: windows ? 'npm.cmd' : 'npm', before: [], options: { shell: windows, env: { ...process.env, PATH: path } } }
+  return {
+    command: windows ? 'npm.cmd' : 'npm',
+    before: [],
+    options: { shell: windows, env: { ...process.env, PATH: path } },
+  }
 }
 
 /** The lines of npm's output that say what went wrong, as one. */
 export function npmReason(output) {
   const lines = output.split('\n').map((line) => line.replace(/^npm (?:error|ERR!) ?/, '').trim())
-  return lines.filter((line) => line && !/complete log|debug-0\.log|^code /.test(line)).slice(0, 2).join('; ') || 'no reason given'
+  return lines.filter((line) => line && !/complete log|debug-0\.log|^code /.test(line)).slice(0, 2).join('; ') ||
+    'no reason given'
 }
 
 /** Runs `work` while no other process does the same. A lock whose owner is gone is taken over. */
@@ -104,7 +109,9 @@ async function take(lock) {
     await writeFile(join(lock, 'pid'), String(process.pid))
     return true
   } catch (error) {
-    if (error.code !== 'EEXIST') throw new SetupError(`Cannot write ${lock}: ${error.message}`, 'set VOLLEY_CACHE to a folder you may write')
+    if (error.code !== 'EEXIST') {
+      throw new SetupError(`Cannot write ${lock}: ${error.message}`, 'set VOLLEY_CACHE to a folder you may write')
+    }
   }
   const owner = await ownerOf(lock)
   if (owner === 'alive') return false

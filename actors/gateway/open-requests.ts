@@ -98,7 +98,10 @@ export class OpenRequests {
         this.end(id, end)
         m.respond('{"status":"ok"}')
       }),
-      bus.subscribe(subjects.tokensOfGateway(gateway), (m) => this.token(m.subject.split('.').at(-1)!, m.json<TokenMessage>())),
+      bus.subscribe(
+        subjects.tokensOfGateway(gateway),
+        (m) => this.token(m.subject.split('.').at(-1)!, m.json<TokenMessage>()),
+      ),
     ]
   }
 

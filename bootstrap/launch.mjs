@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import module from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
-import { cache, isDeno } from './steps.mjs'
+import { cache, isDeno, isScript } from './steps.mjs'
 
 const POLL_MS = 250
 
@@ -56,11 +56,11 @@ export function runChild(node, path, args, folder, { watchesParent }) {
 }
 
 /**
- * Under `npm run`, npm starts a shell that starts this process. `onParent`: our parent ended, as it does when npm is
+ * Under `npm run`, npm starts a shell that starts this process; `deno task` starts it itself. `onParent`: our parent ended, as it does when npm is
  * asked to stop. `onNpm`: npm itself is gone although the shell still waits, as after a SIGKILL.
  */
 function watchNpm(onParent, onNpm) {
-  if (!process.env.npm_lifecycle_event || process.platform === 'win32') return
+  if (!isScript || process.platform === 'win32') return
   const parent = process.ppid
   const npm = parentOfShell(parent)
   const timer = setInterval(() => {

@@ -15,6 +15,11 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 
 export const isDeno = 'Deno' in globalThis
 
+/** Whether an npm script or a Deno task runs this, not a person's own shell. */
+export const isScript = Boolean(
+  process.env.npm_lifecycle_event || (isDeno && process.env.INIT_CWD && process.env.npm_config_user_agent),
+)
+
 /** Where what was fetched is kept: the same place as runtime/platform.ts says. */
 export const cache = process.env.VOLLEY_CACHE || join(process.env.XDG_CACHE_HOME || userCache(), 'volley')
 

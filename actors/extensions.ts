@@ -23,9 +23,7 @@ export async function loadExtensions(paths: readonly string[]): Promise<Actor[]>
       extension = (await import(pathToFileURL(resolve(path)).href)) as Extension
     } catch (cause) {
       throw new VolleyError('pipeline_invalid', `Cannot load ${path}: ${(cause as Error).message}`, {
-        cause,
-        param: path,
-        remedy: 'name a module that exports `pipelines` and `actors`',
+        cause, param: path, remedy: 'name a module that exports `pipelines` and `actors`',
       })
     }
     if (!Array.isArray(extension.pipelines)) {

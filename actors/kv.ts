@@ -17,5 +17,4 @@ export function kvRef(info: HoldInfo, { id, incarnation }: InstanceName, ticket:
 }
 
 /** Whether the KV is on this very life of this instance. */
-export const isHere = (kv: KvRef, { id, incarnation }: InstanceName): boolean =>
-  kv.instance === id && kv.incarnation === incarnation
+export const isHere = (kv: KvRef, { id, incarnation }: InstanceName): boolean => kv.instance === id && kv.incarnation === incarnation

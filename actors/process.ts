@@ -22,16 +22,9 @@ export async function joinBus(config: Config, name: string, signal: AbortSignal)
 }
 
 /** Lists the process as a service of `nats service ls`. */
-export const listService = (
-  bus: Bus,
-  name: string,
-  description: string,
-  endpoints: MicroEndpoint[],
-  id?: string,
-): MicroService => serveMicro(bus, { name, version, description, endpoints, ...(id === undefined ? {} : { id }) })
+export const listService = (bus: Bus, name: string, description: string, endpoints: MicroEndpoint[], id?: string): MicroService =>
+  serveMicro(bus, { name, version, description, endpoints, ...(id === undefined ? {} : { id }) })
 
 /** Resolves when the signal fires. */
 export const stopped = (signal: AbortSignal): Promise<void> =>
-  signal.aborted
-    ? Promise.resolve()
-    : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

@@ -13,45 +13,22 @@ import { startEngine } from '../runtime/engine/worker/start.ts'
 import { benchFlags, count, counts, print, quantile, round } from './flags.ts'
 
 const GREEDY: SamplingParams = {
-  maxTokens: 1,
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  seed: 0,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  repetitionPenalty: 1,
-  logitBias: [],
-  stopTokens: [],
-  ignoreEos: true,
+  maxTokens: 1, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0,
+  repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: true,
 }
 /** Decodes start from a short prompt, so that they measure decoding. */
 const DECODE_PROMPT = 16
 
 export async function main(argv: readonly string[]): Promise<void> {
   const { json, ...flags } = benchFlags(argv, {
-    model: process.env['VOLLEY_MODEL'] ?? '',
-    engine: 'wasm',
-    threads: '1',
-    prompt: '512',
-    tokens: '128',
-    batch: '1,8',
-    repeats: '3',
+    model: process.env['VOLLEY_MODEL'] ?? '', engine: 'wasm', threads: '1', prompt: '512', tokens: '128', batch: '1,8', repeats: '3',
   })
   const path = modelPath(flags.model === '' ? undefined : flags.model)
   const batches = counts('batch', flags.batch)
   const repeats = count('repeats', flags.repeats)
   for (const threads of counts('threads', flags.threads)) {
-    if (threads > 1) {
-      process.stderr.write(
-        `--threads ${threads}: stock ${flags.engine} kernels compute on one thread; the figures below are of one\n`,
-      )
-    }
-    const engine = await startEngine({
-      load: { modelPath: path, backend: flags.engine },
-      maxBatch: Math.max(...batches),
-    })
+    if (threads > 1) process.stderr.write(`--threads ${threads}: stock ${flags.engine} kernels compute on one thread; the figures below are of one\n`)
+    const engine = await startEngine({ load: { modelPath: path, backend: flags.engine }, maxBatch: Math.max(...batches) })
     try {
       const { contextLength } = engine.info
       const prompt = Math.min(count('prompt', flags.prompt), contextLength - 1)
@@ -60,25 +37,11 @@ export async function main(argv: readonly string[]): Promise<void> {
       await prefill(engine, prompt, -1)
       const prefills: number[] = []
       for (let i = 0; i < repeats; i++) prefills.push(await prefill(engine, prompt, i))
-      print(json, {
-        ...base,
-        phase: 'prefill',
-        batch: 1,
-        tokens: prompt,
-        tokensPerSecond: rate(prompt, prefills),
-        repeats,
-      })
+      print(json, { ...base, phase: 'prefill', batch: 1, tokens: prompt, tokensPerSecond: rate(prompt, prefills), repeats })
       for (const batch of batches) {
         const decodes: number[] = []
         for (let i = 0; i < repeats; i++) decodes.push(await decode(engine, batch, tokens, i))
-        print(json, {
-          ...base,
-          phase: 'decode',
-          batch,
-          tokens,
-          tokensPerSecond: rate(tokens * batch, decodes),
-          repeats,
-        })
+        print(json, { ...base, phase: 'decode', batch, tokens, tokensPerSecond: rate(tokens * batch, decodes), repeats })
       }
     } finally {
       await engine.close()

@@ -84,17 +84,8 @@ async function startSystem(join_: (name: string) => Promise<Bus>, stops: (() => 
   }))
   const actors = PHASES.map((name) => defineActor({ name, run: () => Promise.resolve({ type: 'DONE' }) }))
   const instance = new Instance({
-    bus: await join_('instance'),
-    clock,
-    id: 'i1',
-    incarnation: 'x',
-    engine: idleEngine,
-    text: idleText,
-    mover: idleMover,
-    stopWatch: () => () => false,
-    actors,
-    host: 'here',
-    pid: process.pid,
+    bus: await join_('instance'), clock, id: 'i1', incarnation: 'x', engine: idleEngine, text: idleText, mover: idleMover,
+    stopWatch: () => () => false, actors, host: 'here', pid: process.pid,
   })
   await instance.start()
   stops.push(() => instance.stop(0))
@@ -127,14 +118,7 @@ async function framework(front: ClusterFront, requests: number, concurrency: num
   for (let i = 0; i < requests; i++) times.push(await once())
   figure(json, 'framework, one at a time', requests * PHASES.length, times.map((ms) => ms / PHASES.length), started)
   const perRequest = { requests, p50Ms: round(quantile(times, 0.5)), p99Ms: round(quantile(times, 0.99)) }
-  print(json, {
-    bench: 'hop',
-    what: 'framework, a whole request',
-    hopsPerRequest: PHASES.length,
-    hops: requests * PHASES.length,
-    ...perRequest,
-    perSecond: round(requests / ((performance.now() - started) / 1000), 1),
-  })
+  print(json, { bench: 'hop', what: 'framework, a whole request', hopsPerRequest: PHASES.length, hops: requests * PHASES.length, ...perRequest, perSecond: round(requests / ((performance.now() - started) / 1000), 1) })
   started = performance.now()
   const many: number[] = []
   let left = requests
@@ -146,36 +130,13 @@ async function framework(front: ClusterFront, requests: number, concurrency: num
 
 function figure(json: boolean, what: string, hops: number, timesMs: number[], startedMs: number): void {
   const seconds = (performance.now() - startedMs) / 1000
-  print(json, {
-    bench: 'hop',
-    what,
-    hops,
-    p50Ms: round(quantile(timesMs, 0.5)),
-    p99Ms: round(quantile(timesMs, 0.99)),
-    perSecond: round(hops / seconds, 1),
-  })
+  print(json, { bench: 'hop', what, hops, p50Ms: round(quantile(timesMs, 0.5)), p99Ms: round(quantile(timesMs, 0.99)), perSecond: round(hops / seconds, 1) })
 }
 
 const submission: Submission = {
-  model: 'idle',
-  pipeline: 'idle',
-  lane: 'default',
-  prompt: [1],
-  n: 1,
-  stop: [],
-  timeoutMs: 60_000,
+  model: 'idle', pipeline: 'idle', lane: 'default', prompt: [1], n: 1, stop: [], timeoutMs: 60_000,
   sampling: {
-    maxTokens: 1,
-    temperature: 0,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    seed: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    logitBias: [],
-    stopTokens: [],
-    ignoreEos: false,
+    maxTokens: 1, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0,
+    repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: false,
   },
 }

@@ -13,30 +13,12 @@ const never = (): never => {
 
 export const idleEngine: Engine = {
   info: {
-    model: 'idle',
-    backend: 'none',
-    numerics: 'none',
-    vocabSize: 1,
-    contextLength: 16,
-    blockTokens: 16,
-    blockBytes: 0,
-    blocksTotal: 1,
-    maxBatch: 64,
+    model: 'idle', backend: 'none', numerics: 'none', vocabSize: 1, contextLength: 16, blockTokens: 16, blockBytes: 0,
+    blocksTotal: 1, maxBatch: 64,
   },
   stats: () => ({
-    blocksFree: 1,
-    blocksCached: 0,
-    blocksReserved: 0,
-    holds: 0,
-    prefillsWaiting: 0,
-    prefillTokensWaiting: 0,
-    decodesRunning: 0,
-    decodeTokens: 0,
-    prefixHitTokens: 0,
-    prefillTokensTotal: 0,
-    decodeTokensTotal: 0,
-    stepMs: 0,
-    memoryBytes: 0,
+    blocksFree: 1, blocksCached: 0, blocksReserved: 0, holds: 0, prefillsWaiting: 0, prefillTokensWaiting: 0,
+    decodesRunning: 0, decodeTokens: 0, prefixHitTokens: 0, prefillTokensTotal: 0, decodeTokensTotal: 0, stepMs: 0, memoryBytes: 0,
   }),
   hasRoom: () => true,
   prefill: never,
@@ -49,15 +31,8 @@ export const idleEngine: Engine = {
 }
 
 export const idleText: TextModel = {
-  name: 'idle',
-  vocabSize: 1,
-  contextLength: 16,
-  endTokens: [],
-  hasTokenizer: false,
-  encode: never,
-  tokenBytes: never,
-  decode: never,
-  chat: never,
+  name: 'idle', vocabSize: 1, contextLength: 16, endTokens: [], hasTokenizer: false,
+  encode: never, tokenBytes: never, decode: never, chat: never,
 }
 
 export const idleMover: Mover & { forget(hold: string): void } = { offer: never, pull: never, forget: () => undefined }

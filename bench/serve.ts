@@ -21,34 +21,11 @@ interface Outcome {
 }
 
 export async function main(argv: readonly string[]): Promise<void> {
-  const { json, ...flags } = benchFlags(argv, {
-    url: '',
-    model: '',
-    rate: '4',
-    requests: '50',
-    input: '64',
-    output: '32',
-    slo: '',
-    seed: '1',
-  })
-  if (flags.url === '') {
-    throw new VolleyError('invalid_flag', '--url is missing', {
-      param: 'url',
-      remedy: 'give the address that `volley serve` printed',
-    })
-  }
-  const [requests, input, output, seed] = [
-    count('requests', flags.requests),
-    count('input', flags.input),
-    count('output', flags.output),
-    count('seed', flags.seed),
-  ]
+  const { json, ...flags } = benchFlags(argv, { url: '', model: '', rate: '4', requests: '50', input: '64', output: '32', slo: '', seed: '1' })
+  if (flags.url === '') throw new VolleyError('invalid_flag', '--url is missing', { param: 'url', remedy: 'give the address that `volley serve` printed' })
+  const [requests, input, output, seed] = [count('requests', flags.requests), count('input', flags.input), count('output', flags.output), count('seed', flags.seed)]
   const rate = Number(flags.rate)
-  if (!(rate > 0)) {
-    throw new VolleyError('invalid_flag', `--rate must be requests a second, above 0, not "${flags.rate}"`, {
-      param: 'rate',
-    })
-  }
+  if (!(rate > 0)) throw new VolleyError('invalid_flag', `--rate must be requests a second, above 0, not "${flags.rate}"`, { param: 'rate' })
   const slo = sloOf(flags.slo)
   const model = flags.model === '' ? await firstModel(flags.url) : flags.model
   const random = generator(seed)
@@ -59,17 +36,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const wait = startedMs + at - performance.now()
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
     const prompt = Array.from({ length: input }, () => 10 + Math.floor(random() * 200))
-    outcomes.push(
-      ask(flags.url, {
-        model,
-        prompt,
-        max_tokens: output,
-        temperature: 0,
-        ignore_eos: true,
-        stream: true,
-        return_token_ids: true,
-      }),
-    )
+    outcomes.push(ask(flags.url, { model, prompt, max_tokens: output, temperature: 0, ignore_eos: true, stream: true, return_token_ids: true }))
     // Poisson arrivals, whatever the answers do.
     at += -Math.log(1 - random()) * 1000 / rate
   }
@@ -79,43 +46,24 @@ export async function main(argv: readonly string[]): Promise<void> {
   print(json, summary(all, seconds, slo))
 }
 
-const tpotOf = (
-  { e2eMs, ttftMs, outputTokens }: Outcome,
-): number => (outputTokens > 1 ? (e2eMs - ttftMs) / (outputTokens - 1) : 0)
+const tpotOf = ({ e2eMs, ttftMs, outputTokens }: Outcome): number => (outputTokens > 1 ? (e2eMs - ttftMs) / (outputTokens - 1) : 0)
 
 function lineOf(o: Outcome) {
   const { status, outputTokens, error } = o
-  return {
-    status,
-    outputTokens,
-    ttftMs: round(o.ttftMs),
-    tpotMs: round(tpotOf(o)),
-    e2eMs: round(o.e2eMs),
-    ...(error ? { error } : {}),
-  }
+  return { status, outputTokens, ttftMs: round(o.ttftMs), tpotMs: round(tpotOf(o)), e2eMs: round(o.e2eMs), ...(error ? { error } : {}) }
 }
 
 function summary(all: Outcome[], seconds: number, slo: { ttft: number; tpot: number }) {
   const finished = all.filter((o) => o.status === 'finished')
-  const percentiles = (values: number[]) => ({
-    p50: round(quantile(values, 0.5)),
-    p90: round(quantile(values, 0.9)),
-    p99: round(quantile(values, 0.99)),
-  })
+  const percentiles = (values: number[]) => ({ p50: round(quantile(values, 0.5)), p90: round(quantile(values, 0.9)), p99: round(quantile(values, 0.99)) })
   const met = finished.filter((o) => o.ttftMs <= slo.ttft && tpotOf(o) <= slo.tpot).length
   return {
-    bench: 'serve',
-    offered: all.length,
-    finished: finished.length,
-    rejected: all.filter((o) => o.status === 'rejected').length,
-    failed: all.filter((o) => o.status === 'failed').length,
-    ttftMs: percentiles(finished.map((o) => o.ttftMs)),
-    tpotMs: percentiles(finished.map(tpotOf)),
-    itlMs: percentiles(finished.flatMap((o) => o.itlMs)),
-    e2eMs: percentiles(finished.map((o) => o.e2eMs)),
+    bench: 'serve', offered: all.length, finished: finished.length,
+    rejected: all.filter((o) => o.status === 'rejected').length, failed: all.filter((o) => o.status === 'failed').length,
+    ttftMs: percentiles(finished.map((o) => o.ttftMs)), tpotMs: percentiles(finished.map(tpotOf)),
+    itlMs: percentiles(finished.flatMap((o) => o.itlMs)), e2eMs: percentiles(finished.map((o) => o.e2eMs)),
     outputTokensPerSecond: round(finished.reduce((sum, o) => sum + o.outputTokens, 0) / seconds, 1),
-    attainment: round(met / all.length),
-    goodput: round(met / seconds),
+    attainment: round(met / all.length), goodput: round(met / seconds),
   }
 }
 
@@ -124,9 +72,7 @@ function sloOf(text: string): { ttft: number; tpot: number } {
   for (const part of text.split(',').filter(Boolean)) {
     const [name, value] = part.split('=')
     if ((name !== 'ttft' && name !== 'tpot') || !(Number(value) > 0)) {
-      throw new VolleyError('invalid_flag', `--slo must look like ttft=500,tpot=50 (milliseconds), not "${text}"`, {
-        param: 'slo',
-      })
+      throw new VolleyError('invalid_flag', `--slo must look like ttft=500,tpot=50 (milliseconds), not "${text}"`, { param: 'slo' })
     }
     slo[name] = Number(value)
   }
@@ -135,10 +81,7 @@ function sloOf(text: string): { ttft: number; tpot: number } {
 
 async function firstModel(url: string): Promise<string> {
   const response = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
-    throw new VolleyError('bus_unreachable', `Nobody answers at ${url}`, {
-      cause,
-      remedy: 'start the system with `volley serve`',
-    })
+    throw new VolleyError('bus_unreachable', `Nobody answers at ${url}`, { cause, remedy: 'start the system with `volley serve`' })
   })
   const body = (await response.json()) as { data: { id: string }[] }
   return body.data[0]!.id
@@ -149,10 +92,7 @@ async function ask(url: string, body: object): Promise<Outcome> {
   const outcome: Outcome = { status: 'failed', outputTokens: 0, ttftMs: Infinity, e2eMs: Infinity, itlMs: [] }
   try {
     const response = await fetch(`${url}/v1/completions`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(600_000),
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: AbortSignal.timeout(600_000),
     })
     if (!response.ok) {
       const status = response.status === 429 || response.status === 503 ? 'rejected' : 'failed'
@@ -161,10 +101,7 @@ async function ask(url: string, body: object): Promise<Outcome> {
     let lastMs = 0
     for await (const event of events(response)) {
       if (event === '[DONE]') return { ...outcome, status: 'finished', e2eMs: performance.now() - sentMs }
-      const chunk = JSON.parse(event) as {
-        error?: { message: string }
-        choices: { text: string; token_ids?: number[] }[]
-      }
+      const chunk = JSON.parse(event) as { error?: { message: string }; choices: { text: string; token_ids?: number[] }[] }
       if (chunk.error) return { ...outcome, error: chunk.error.message }
       const choice = chunk.choices[0]
       const nowMs = performance.now()

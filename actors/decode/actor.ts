@@ -17,10 +17,7 @@ export const decode: Actor = defineActor<LlmContext>({
     const { engine, holds, inputs } = services
     const { kv } = context
     if (kv === null || !isHere(kv, instance) || !holds.has(kv.hold)) {
-      return {
-        type: 'KV_LOST',
-        report: { reason: kv !== null && isHere(kv, instance) ? 'lease ended' : `its KV was on ${kv?.instance}` },
-      }
+      return { type: 'KV_LOST', report: { reason: kv !== null && isHere(kv, instance) ? 'lease ended' : `its KV was on ${kv?.instance}` } }
     }
     const startedAt = clock.monotonic()
     const show = params['show'] !== false
@@ -45,11 +42,7 @@ export const decode: Actor = defineActor<LlmContext>({
         }
         if (show) reader.send(fresh)
       }
-      const run = engine.decode(
-        { hold: kv.hold, prompt, sampling: samplingOf(context), choices: open },
-        onTokens,
-        signal,
-      )
+      const run = engine.decode({ hold: kv.hold, prompt, sampling: samplingOf(context), choices: open }, onTokens, signal)
       try {
         await run.done
       } catch (error) {
@@ -61,11 +54,7 @@ export const decode: Actor = defineActor<LlmContext>({
     const generated = choices.counts()
     const made = generated.reduce((sum, count, i) => sum + count - (resumedAt[i] ?? 0), 0)
     const ms = clock.monotonic() - startedAt
-    const report = {
-      tokens: made,
-      decodeMs: Math.round(ms * 1000) / 1000,
-      perTokenMs: made === 0 ? 0 : Math.round((ms / made) * 1000) / 1000,
-    }
+    const report = { tokens: made, decodeMs: Math.round(ms * 1000) / 1000, perTokenMs: made === 0 ? 0 : Math.round((ms / made) * 1000) / 1000 }
     return { type: 'DECODED', generated, ...(show ? {} : { output: choices.output() }), report }
   },
 })

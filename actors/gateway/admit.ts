@@ -20,46 +20,20 @@ import type { Submission } from './front.ts'
 const DEFAULT_PIPELINE = 'llm'
 
 /** Writes a request's record and queues its first hop. Errors: `pipeline_not_found`, `bus_timeout`, `invalid_request`. */
-export async function admit(
-  bus: Bus,
-  clock: Clock,
-  gateway: string,
-  id: string,
-  submission: Submission,
-): Promise<void> {
+export async function admit(bus: Bus, clock: Clock, gateway: string, id: string, submission: Submission): Promise<void> {
   const { model, pipeline, lane, prompt, sampling, stop, n, timeoutMs } = submission
   const now = clock.now()
   const promptRef = await new Inputs(bus).keep(id, prompt, timeoutMs)
   const input = { prompt: promptRef, promptTokens: prompt.length, sampling: { ...sampling }, stop, n, images: [] }
   const made = start(pipeline ?? DEFAULT_PIPELINE, input as unknown as JsonObject)
   const seed: Hop = {
-    state: made.state,
-    id,
-    epoch: 0,
-    phase: '',
-    with: {},
-    model: toToken(model),
-    lane,
-    stored: made.next,
-    gateway,
-    deadline: now + timeoutMs,
-    created: now,
+    state: made.state, id, epoch: 0, phase: '', with: {}, model: toToken(model), lane, stored: made.next,
+    gateway, deadline: now + timeoutMs, created: now,
   }
   const hop = hopAfter(seed, made, 0, now)
   const record: RequestRecord = {
-    state: made.state,
-    epoch: 0,
-    attempt: 0,
-    seq: 0,
-    delivery: 0,
-    holder: '',
-    claims: 0,
-    stamp: newSecret(),
-    gateway,
-    model: hop.model,
-    created: now,
-    deadline: hop.deadline,
-    next: hop,
+    state: made.state, epoch: 0, attempt: 0, seq: 0, delivery: 0, holder: '', claims: 0, stamp: newSecret(),
+    gateway, model: hop.model, created: now, deadline: hop.deadline, next: hop,
   }
   // First of all: should this process die before the hop is queued, the request still ends at its deadline.
   await armDeadline(bus, clock, hop)

@@ -58,13 +58,7 @@ export class ClusterFront implements Front {
       : instances.length === 0
       ? `no instance serves model "${this.options.text.name}" yet`
       : undefined
-    return {
-      notReady,
-      running,
-      waiting: Math.max(0, open - running),
-      kvUsage: total === 0 ? 0 : (total - free) / total,
-      instances: instances.length,
-    }
+    return { notReady, running, waiting: Math.max(0, open - running), kvUsage: total === 0 ? 0 : (total - free) / total, instances: instances.length }
   }
 
   async submit(submission: Submission, signal: AbortSignal): Promise<OpenRequest> {
@@ -72,9 +66,7 @@ export class ClusterFront implements Front {
     if (this.closing) throw new VolleyError('shutting_down', 'Cannot take a request: the gateway is shutting down')
     if (submission.pipeline !== undefined) pipelineOf(submission.pipeline)
     if (this.open.running().length >= maxOpen) {
-      throw new VolleyError('overloaded', `Cannot take a request: ${maxOpen} are open already`, {
-        remedy: 'try again a little later',
-      })
+      throw new VolleyError('overloaded', `Cannot take a request: ${maxOpen} are open already`, { remedy: 'try again a little later' })
     }
     if (this.stats().instances === 0) {
       throw new VolleyError('no_instance', `Cannot take a request: no instance serves model "${submission.model}"`, {

@@ -32,21 +32,10 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   const cluster = new Cluster()
   await cluster.start(bus)
   const front = new ClusterFront({
-    bus,
-    clock: realClock,
-    gateway,
-    text,
-    cluster,
-    maxOpen: MAX_OPEN,
+    bus, clock: realClock, gateway, text, cluster, maxOpen: MAX_OPEN,
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
-  const presence = new Presence(
-    bus,
-    realClock,
-    'volley_gateways',
-    gateway,
-    () => ({ state: 'up', ...front.stats() } as unknown as Json),
-  )
+  const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
   await presence.renew()
   const app = createApp({ front, apiKeys: config.apiKeys, log })
   const server = await listen({ app, port: config.port, host: config.host })

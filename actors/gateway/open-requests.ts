@@ -98,10 +98,7 @@ export class OpenRequests {
         this.end(id, end)
         m.respond('{"status":"ok"}')
       }),
-      bus.subscribe(
-        subjects.tokensOfGateway(gateway),
-        (m) => this.token(m.subject.split('.').at(-1)!, m.json<TokenMessage>()),
-      ),
+      bus.subscribe(subjects.tokensOfGateway(gateway), (m) => this.token(m.subject.split('.').at(-1)!, m.json<TokenMessage>())),
     ]
   }
 

@@ -66,13 +66,7 @@ export class Instance {
     })
     const services: Services = { engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, stopWatch }
     this.host = new InstanceHost({
-      bus,
-      clock,
-      id,
-      incarnation,
-      model: toToken(text.name),
-      actors,
-      services,
+      bus, clock, id, incarnation, model: toToken(text.name), actors, services,
       hasSlot: (slots) => this.freeSlots()[slots] > 0,
       release: (ref, attempt) => this.release(ref, attempt),
       onChange: () => this.tellSoon(),
@@ -107,10 +101,7 @@ export class Instance {
     const load = engine.stats()
     return {
       state: this.host.draining ? 'draining' : 'up',
-      id,
-      incarnation,
-      host,
-      pid,
+      id, incarnation, host, pid,
       model: toToken(text.name),
       phases: actors.map((a) => a.name),
       accepted: this.host.accepted,

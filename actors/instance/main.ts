@@ -35,9 +35,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   const path = modelPath(config.model)
   const text = openText(path)
   const bus = await joinBus(config, base, signal)
-  const labels = Object.entries(config.labels).flatMap(([label, count]) =>
-    Array<Label>(count ?? 0).fill(label as Label)
-  )
+  const labels = Object.entries(config.labels).flatMap(([label, count]) => Array<Label>(count ?? 0).fill(label as Label))
   const failed = new AbortController()
   const either = AbortSignal.any([signal, failed.signal])
   const instances: Instance[] = []
@@ -45,35 +43,20 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
-        load: {
-          modelPath: path,
-          backend: backendOf(config),
-          ...(config.threads === undefined ? {} : { threads: config.threads }),
-        },
+        load: { modelPath: path, backend: backendOf(config), ...(config.threads === undefined ? {} : { threads: config.threads }) },
         ...(config.context === undefined ? {} : { contextLength: config.context }),
         ...(config.maxBatch === undefined ? {} : { maxBatch: config.maxBatch }),
         signal: either,
       })
       engine.onExit((error) => error !== undefined && failed.abort(error))
       const instance = new Instance({
-        bus,
-        clock: realClock,
-        id,
-        incarnation: newId('life'),
-        engine,
-        text,
-        mover: busMover(bus, id, engine),
-        stopWatch: stopWatchOf(text),
-        actors: [...ACTORS, ...extra],
-        host: hostname(),
-        pid: process.pid,
+        bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover: busMover(bus, id, engine), stopWatch: stopWatchOf(text),
+        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid,
         onError: (error, request) => log.error({ err: error, request }, 'hop'),
       })
       // Kept if it is there: an instance that starts again goes on with the label it had.
       const label = labels[i] ?? null
-      if (label !== null) {
-        await setLabel(bus, realClock, id, { label, by: 'serve', reason: 'named by --labels', expect: 0 })
-      }
+      if (label !== null) await setLabel(bus, realClock, id, { label, by: 'serve', reason: 'named by --labels', expect: 0 })
       await instance.start()
       instances.push(instance)
       listService(bus, 'instance', `instance ${id}, model ${text.name} on ${engine.info.backend}`, [{
@@ -81,10 +64,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
         subject: subjects.handOver(id),
         data: () => instance.stats() as unknown as Json,
       }])
-      log.info(
-        { id, model: text.name, backend: engine.info.backend, blocks: engine.info.blocksTotal },
-        'instance is up',
-      )
+      log.info({ id, model: text.name, backend: engine.info.backend, blocks: engine.info.blocksTotal }, 'instance is up')
     }
     await stopped(either)
     if (failed.signal.aborted) throw failed.signal.reason

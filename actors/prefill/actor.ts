@@ -25,12 +25,7 @@ export const prefill: Actor = defineActor<LlmContext>({
     // The claim travels while the prompt is computed.
     const claimed = show ? reader.open() : undefined
     claimed?.catch(() => undefined)
-    const { hold: info, first, cachedTokens, computeMs } = await engine.prefill({
-      hold,
-      tokens,
-      sampling,
-      choices: context.n,
-    }, signal)
+    const { hold: info, first, cachedTokens, computeMs } = await engine.prefill({ hold, tokens, sampling, choices: context.n }, signal)
     holds.keep(hold, id, attempt)
     await claimed
     const choices = choicesOf(context, services)

@@ -30,14 +30,7 @@ export async function runScheduler(config: Config, signal: AbortSignal): Promise
     policy,
     onPlaced: ({ request, phase, decision, outcome }) => {
       placed++
-      log.debug({
-        request,
-        phase,
-        instance: decision.instance,
-        scores: decision.scores,
-        reason: decision.reason,
-        outcome,
-      }, 'placed')
+      log.debug({ request, phase, instance: decision.instance, scores: decision.scores, reason: decision.reason, outcome }, 'placed')
     },
     onError: (error) => log.error({ err: error }, 'dispatch'),
   })

@@ -11,11 +11,7 @@ export const show: Actor = defineActor<LlmContext>({
   async run({ context, reader, services }) {
     await reader.open()
     const choices = choicesOf(context, services)
-    reader.send(
-      context.output.flatMap((ids, choice) =>
-        ids.flatMap((token, index) => choices.add({ choice, index, token }) ?? [])
-      ),
-    )
+    reader.send(context.output.flatMap((ids, choice) => ids.flatMap((token, index) => choices.add({ choice, index, token }) ?? [])))
     await reader.confirm()
     return { type: 'SHOWN' }
   },

@@ -25,9 +25,7 @@ export const transfer: Actor = defineActor<LlmContext>({
     const { kv } = context
     if (kv === null) return { type: 'KV_LOST', report: { reason: 'no KV' } }
     if (isHere(kv, instance)) {
-      return holds.has(kv.hold)
-        ? { type: 'LOCAL', report: { kvBytes: 0 } }
-        : { type: 'KV_LOST', report: { reason: 'lease ended' } }
+      return holds.has(kv.hold) ? { type: 'LOCAL', report: { kvBytes: 0 } } : { type: 'KV_LOST', report: { reason: 'lease ended' } }
     }
     const startedAt = clock.monotonic()
     const hold = `${id}.${attempt}`
@@ -37,11 +35,7 @@ export const transfer: Actor = defineActor<LlmContext>({
       const tokenIds = await inputs.resolve(context.prompt)
       await engine.importHold({ ...info, tokenIds }, pulled.bytes, pulled.digest)
       holds.keep(hold, id, attempt)
-      const report = {
-        kvBytes: kv.bytes,
-        mode: pulled.mode,
-        moveMs: Math.round((clock.monotonic() - startedAt) * 1000) / 1000,
-      }
+      const report = { kvBytes: kv.bytes, mode: pulled.mode, moveMs: Math.round((clock.monotonic() - startedAt) * 1000) / 1000 }
       return { type: 'TRANSFERRED', kv: kvRef(info, instance, null), report }
     } catch (error) {
       if (!isVolleyError(error, 'transfer_failed') && !isVolleyError(error, 'kv_lost')) throw error

@@ -6,15 +6,7 @@
  *     curl localhost:8080/v1/completions -H 'content-type: application/json' \
  *       -d '{"model":"volley-tiny","prompt":"Hello","max_tokens":24,"temperature":1,"pipeline":"guarded"}'
  */
-import {
-  type Actor,
-  defineActor,
-  definePipeline,
-  generate,
-  type LlmContext,
-  type LlmInput,
-  type Pipeline,
-} from '../../mod.ts'
+import { type Actor, defineActor, definePipeline, generate, type LlmContext, type LlmInput, type Pipeline } from '../../mod.ts'
 
 interface GuardedContext extends LlmContext {
   tries: number
@@ -32,10 +24,7 @@ const guarded = definePipeline<LlmInput, GuardedContext>({
     ...parts.updates,
     refuse: () => ({ error: { code: 'invalid_request', message: 'The guard refuses this prompt' } }),
     // Another seed, or the same answer would come again.
-    again: (context) => ({
-      tries: context.tries + 1,
-      sampling: { ...context.sampling, seed: (context.sampling['seed'] as number) + 1 },
-    }),
+    again: (context) => ({ tries: context.tries + 1, sampling: { ...context.sampling, seed: (context.sampling['seed'] as number) + 1 } }),
   },
   initial: 'guard',
   states: {
@@ -65,10 +54,7 @@ const validate = defineActor<LlmContext>({
   name: 'validate',
   run({ context, services }) {
     const texts = context.output.map((ids) => services.text.decode(ids).trim())
-    return Promise.resolve({
-      type: texts.every((text) => /[.!?]$/.test(text)) ? 'VALID' : 'INVALID',
-      report: { texts },
-    })
+    return Promise.resolve({ type: texts.every((text) => /[.!?]$/.test(text)) ? 'VALID' : 'INVALID', report: { texts } })
   },
 })
 

@@ -90,9 +90,7 @@ export class MemoryServer {
     if (before && now - before.at < DUPLICATE_WINDOW_MS) return { seq: before.seq, duplicate: true }
     if (expectLastSeq !== undefined) {
       const last = Math.max(0, ...[...this.hops.values()].filter((h) => h.subject === subject).map((h) => h.seq))
-      if (last !== expectLastSeq) {
-        throw new VolleyError('bus_conflict', `Cannot append to ${subject}: last sequence is ${last}`)
-      }
+      if (last !== expectLastSeq) throw new VolleyError('bus_conflict', `Cannot append to ${subject}: last sequence is ${last}`)
     }
     const seq = ++this.seq
     if (msgId !== undefined) this.seen.set(msgId, { seq, at: now })
@@ -130,9 +128,7 @@ export class MemoryServer {
       const ready: StoredHop[] = []
       for (const hop of this.hops.values()) {
         if (hop.expiresAt <= now) this.hops.delete(hop.seq)
-        else if (ready.length < waiter.max && hop.leaseUntil <= now && hop.subject.split('.')[3] === waiter.phase) {
-          ready.push(hop)
-        }
+        else if (ready.length < waiter.max && hop.leaseUntil <= now && hop.subject.split('.')[3] === waiter.phase) ready.push(hop)
       }
       if (ready.length === 0) continue
       this.waiters = this.waiters.filter((w) => w !== waiter)
@@ -187,11 +183,7 @@ export class MemoryServer {
     }
     const entries = this.buckets.get(bucket) ?? new Map<string, KvEntry>()
     this.buckets.set(bucket, entries)
-    const entry = {
-      value,
-      revision: ++this.seq,
-      expiresAt: ttlMs === undefined ? Infinity : this.clock.monotonic() + ttlMs,
-    }
+    const entry = { value, revision: ++this.seq, expiresAt: ttlMs === undefined ? Infinity : this.clock.monotonic() + ttlMs }
     entries.set(key, entry)
     if (ttlMs !== undefined) {
       this.clock.setTimer(ttlMs, () => {

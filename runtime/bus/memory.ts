@@ -6,18 +6,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { VolleyError } from '../errors.ts'
-import type {
-  AppendOptions,
-  Body,
-  Bucket,
-  BucketName,
-  Bus,
-  Delivery,
-  Entry,
-  Message,
-  PutOptions,
-  Subscription,
-} from './bus.ts'
+import type { AppendOptions, Body, Bucket, BucketName, Bus, Delivery, Entry, Message, PutOptions, Subscription } from './bus.ts'
 import { matches, type MemoryServer, type StoredHop, type Sub } from './memory-server.ts'
 import { HOPS } from './topology.ts'
 
@@ -54,20 +43,14 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
 
   /** On its way to the broker: goes on even when the sender has died meanwhile. */
   const travel = (): Promise<void> => new Promise((resolve) => server.clock.setTimer(LATENCY_MS, resolve))
-  const later = <T>(ms: number, value: T): Promise<T> =>
-    new Promise((resolve) => clock.setTimer(ms, () => resolve(value)))
+  const later = <T>(ms: number, value: T): Promise<T> => new Promise((resolve) => clock.setTimer(ms, () => resolve(value)))
   const timeout = async (what: string, ms: number): Promise<never> => {
     await later(ms, undefined)
     throw new VolleyError('bus_timeout', `Cannot ${what}: no answer within ${ms} ms`)
   }
 
   /** A stored operation with an answer: applied at the server, or lost, as its fate says. */
-  async function ask<T>(
-    kind: Operation['kind'],
-    subject: string,
-    apply: () => T,
-    timeoutMs = OP_TIMEOUT_MS,
-  ): Promise<T> {
+  async function ask<T>(kind: Operation['kind'], subject: string, apply: () => T, timeoutMs = OP_TIMEOUT_MS): Promise<T> {
     const fate = onOperation({ client: name, kind, subject })
     const what = `${kind} ${subject}`
     await travel()
@@ -90,11 +73,7 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
     tell('publish', subject, () => server.route(subject, bytes(data)))
   }
 
-  function subscribe(
-    subject: string,
-    onMessage: (message: Message) => void,
-    opts: { queue?: string } = {},
-  ): Subscription {
+  function subscribe(subject: string, onMessage: (message: Message) => void, opts: { queue?: string } = {}): Subscription {
     const sub: Sub = {
       pattern: subject.split('.'),
       queue: opts.queue,
@@ -122,31 +101,20 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
         signal?.removeEventListener('abort', onAbort)
         use()
       }
-      const onAbort = () =>
-        settle(() => reject(new VolleyError('cancelled', `Cannot request ${subject}: given up by the caller`)))
+      const onAbort = () => settle(() => reject(new VolleyError('cancelled', `Cannot request ${subject}: given up by the caller`)))
       const sub = subscribe(reply, (m) => settle(() => resolve(m)))
-      const cancelTimer = clock.setTimer(
-        timeoutMs,
-        () =>
-          settle(() =>
-            reject(new VolleyError('bus_timeout', `Cannot request ${subject}: no answer within ${timeoutMs} ms`))
-          ),
-      )
+      const cancelTimer = clock.setTimer(timeoutMs, () =>
+        settle(() => reject(new VolleyError('bus_timeout', `Cannot request ${subject}: no answer within ${timeoutMs} ms`))))
       if (signal?.aborted) return onAbort()
       signal?.addEventListener('abort', onAbort, { once: true })
       tell('request', subject, () => {
         const answered = server.route(subject, bytes(data), reply)
-        if (server.up && answered === 0) {
-          settle(() => reject(new VolleyError('no_responders', `Cannot request ${subject}: nobody listens`)))
-        }
+        if (server.up && answered === 0) settle(() => reject(new VolleyError('no_responders', `Cannot request ${subject}: nobody listens`)))
       })
     })
   }
 
-  async function pull(
-    phase: string,
-    { max, expiresMs, signal }: { max: number; expiresMs: number; signal?: AbortSignal },
-  ) {
+  async function pull(phase: string, { max, expiresMs, signal }: { max: number; expiresMs: number; signal?: AbortSignal }) {
     const fate = onOperation({ client: name, kind: 'pull', subject: phase })
     await travel()
     if (closed || fate === 'lose' || signal?.aborted) return await later(expiresMs, [])
@@ -178,8 +146,7 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
       put: (key, value, opts: PutOptions = {}) =>
         ask('put', subject(key), () => server.put(bucketName, key, bytes(value), opts), opts.timeoutMs),
       delete: (key) => ask('delete', subject(key), () => server.delete(bucketName, key)),
-      keys: () =>
-        ask('get', subject('*'), () => [...(server.buckets.get(bucketName)?.keys() ?? [])].filter((k) => entry(k))),
+      keys: () => ask('get', subject('*'), () => [...(server.buckets.get(bucketName)?.keys() ?? [])].filter((k) => entry(k))),
       async watch(onChange) {
         const report = (key: string) => void clock.setTimer(LATENCY_MS, () => onChange(key, entry(key)))
         const stop = server.watch(bucketName, report)
@@ -210,11 +177,7 @@ export function memoryBus(server: MemoryServer, options: MemoryBusOptions = {}):
     working: (ackSubject) => tell('working', ackSubject, () => server.acknowledge(ackSubject, '+WPI')),
     purge: (filter) => ask('purge', filter, () => server.purge(filter)),
     history: (filter) =>
-      ask(
-        'get',
-        filter,
-        () => server.events.filter((e) => matches(filter.split('.'), e.subject)).map((e) => ({ ...e })),
-      ),
+      ask('get', filter, () => server.events.filter((e) => matches(filter.split('.'), e.subject)).map((e) => ({ ...e }))),
     onReconnect(callback) {
       const wrapped = () => void clock.setTimer(LATENCY_MS, callback)
       server.reconnects.add(wrapped)

@@ -6,9 +6,7 @@ import { isToken } from '../ids.ts'
 import { VolleyError } from '../errors.ts'
 
 function token(text: string): string {
-  if (!isToken(text)) {
-    throw new VolleyError('internal', `Cannot build a subject: "${text}" is not one token of letters, digits, - or _`)
-  }
+  if (!isToken(text)) throw new VolleyError('internal', `Cannot build a subject: "${text}" is not one token of letters, digits, - or _`)
   return text
 }
 

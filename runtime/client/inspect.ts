@@ -27,13 +27,7 @@ export interface RequestDetails extends RequestSummary {
 }
 
 const summary = (id: string, r: RequestRecord): RequestSummary => ({
-  id,
-  state: r.state,
-  model: r.model,
-  createdMs: r.created,
-  epoch: r.epoch,
-  attempt: r.attempt,
-  holder: isTerminal(r) ? '' : r.holder,
+  id, state: r.state, model: r.model, createdMs: r.created, epoch: r.epoch, attempt: r.attempt, holder: isTerminal(r) ? '' : r.holder,
 })
 
 /** All records there are, newest first. */
@@ -52,8 +46,6 @@ export async function inspectOne(bus: Bus, id: string): Promise<RequestDetails |
   if (!entry) return undefined
   const record = entry.json<RequestRecord>()
   const stored = await bus.history(subjects.eventsOfRequest(id))
-  const history = stored.map((m) =>
-    JSON.parse(new TextDecoder().decode(m.data)) as StateEvent & { state: string; atMs: number } & JsonObject
-  )
+  const history = stored.map((m) => JSON.parse(new TextDecoder().decode(m.data)) as StateEvent & { state: string; atMs: number } & JsonObject)
   return { ...summary(id, record), context: (record.last ?? record.next!.stored).context, history }
 }

@@ -54,8 +54,7 @@ function clientOf(bus: Bus, clock: Clock): Client {
   return {
     requests: () => inspectAll(bus),
     request: (id) => inspectOne(bus, id),
-    cancel: (id) =>
-      inject(bus, clock, id, { type: 'CANCEL', error: { code: 'cancelled', message: 'Cancelled by hand' } }),
+    cancel: (id) => inject(bus, clock, id, { type: 'CANCEL', error: { code: 'cancelled', message: 'Cancelled by hand' } }),
     async instances() {
       const [found, labels] = [bus.bucket('volley_instances'), bus.bucket('volley_labels')]
       const all: InstanceInfo[] = []

@@ -10,7 +10,7 @@ import { VolleyError } from '../errors.ts'
 import type { SamplingParams } from './engine.ts'
 import { expNegative } from './sampler-exp.ts'
 import type { Penalties } from './sampler-penalties.ts'
-import { type Logprobs, logprobsOf } from './sampler-logprobs.ts'
+import { logprobsOf, type Logprobs } from './sampler-logprobs.ts'
 import { uniform } from './sampler-random.ts'
 import { truncate } from './sampler-truncate.ts'
 

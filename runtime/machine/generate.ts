@@ -94,10 +94,7 @@ export function generate({ then, show = true }: GenerateOptions): GenerateParts 
       keepPrefill: (_, event) => ({ kv: event['kv'] as KvRef, first: event['first'] as JsonObject[] }),
       loseKv: (context) => ({ kv: null, refills: context.refills + 1 }),
       giveUp: () => ({ error: { code: 'kv_lost', message: `The prompt's KV was lost ${MAX_REFILLS} times` } }),
-      keepOutput: (_, event) => ({
-        generated: event['generated'] as number[],
-        output: (event['output'] ?? []) as number[][],
-      }),
+      keepOutput: (_, event) => ({ generated: event['generated'] as number[], output: (event['output'] ?? []) as number[][] }),
     },
     states: {
       admitted: { always: [{ guard: 'hasImages', target: 'encode' }, { target: 'prefill' }] },

@@ -21,8 +21,6 @@ export function toMermaid(pipeline: Pipeline): string {
     for (const [ms, to] of Object.entries(state.after ?? {})) edge(name, `after ${ms} ms`, to)
   }
   for (const final of FINAL_STATES) lines.push(`  ${final} --> [*]`)
-  lines.push(
-    `  note right of ${pipeline.initial}: CANCEL leads from every state to cancelled, FAIL and DEADLINE to failed`,
-  )
+  lines.push(`  note right of ${pipeline.initial}: CANCEL leads from every state to cancelled, FAIL and DEADLINE to failed`)
   return lines.join('\n') + '\n'
 }

@@ -88,10 +88,9 @@ export function definePipeline<Input extends JsonObject, Context extends JsonObj
     }
     return {
       ...(target === undefined ? {} : { target, reenter: true }),
-      ...(guard === undefined ? {} : {
-        guard: (a: { context: Context; event: PhaseEvent }) => guards[guard]!(a.context, a.event),
-        meta: { guard },
-      }),
+      ...(guard === undefined
+        ? {}
+        : { guard: (a: { context: Context; event: PhaseEvent }) => guards[guard]!(a.context, a.event), meta: { guard } }),
       actions,
     }
   }
@@ -101,10 +100,7 @@ export function definePipeline<Input extends JsonObject, Context extends JsonObj
     if (!isToken(state)) invalid(`state "${state}" must be named by letters, digits, - or _`)
     if (phase !== undefined && !isToken(phase)) invalid(`phase "${phase}" must be letters, digits, - or _`)
     compiled[state] = {
-      entry: [
-        { type: 'entered', params: { state } },
-        ...(phase === undefined ? [] : [{ type: 'dispatch', params: { phase, with: params } }]),
-      ],
+      entry: [{ type: 'entered', params: { state } }, ...(phase === undefined ? [] : [{ type: 'dispatch', params: { phase, with: params } }])],
       on: Object.fromEntries(
         Object.entries(on).map(([event, t]) => [event, list(t).map((one) => compile(`${state}.${event}`, one))]),
       ),

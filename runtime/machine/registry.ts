@@ -19,14 +19,10 @@ export function pipelineOf(id: string): Pipeline {
   if (exact) return exact
   const newest = [...byId.values()].filter((p) => p.name === id).sort((a, b) => b.version - a.version)[0]
   if (newest) return newest
-  throw new VolleyError(
-    'pipeline_not_found',
-    `Cannot find pipeline "${id}": known are ${[...byId.keys()].join(', ')}`,
-    {
-      remedy: 'start every process with the same --pipeline files',
-      param: 'pipeline',
-    },
-  )
+  throw new VolleyError('pipeline_not_found', `Cannot find pipeline "${id}": known are ${[...byId.keys()].join(', ')}`, {
+    remedy: 'start every process with the same --pipeline files',
+    param: 'pipeline',
+  })
 }
 
 /** All of them, in order of id. */

@@ -41,11 +41,9 @@ function toStep(pipeline: string, snapshot: AnyMachineSnapshot, actions: readonl
   const effects: Effect[] = []
   for (const { type, params } of actions) {
     const p = (params ?? {}) as Record<string, unknown>
-    if (type === 'dispatch') {
-      effects.push({ kind: 'dispatch', phase: p['phase'] as string, with: p['with'] as JsonObject })
-    } else if (type === 'entered') {
-      effects.push({ kind: 'emit', state: p['state'] as string, report: event?.report ?? {} })
-    } else if (type === 'release') {
+    if (type === 'dispatch') effects.push({ kind: 'dispatch', phase: p['phase'] as string, with: p['with'] as JsonObject })
+    else if (type === 'entered') effects.push({ kind: 'emit', state: p['state'] as string, report: event?.report ?? {} })
+    else if (type === 'release') {
       if (p['ref'] !== null) effects.push({ kind: 'release', ref: p['ref'] as Json })
     } else if (type === 'end') effects.push({ kind: 'end', state: p['state'] as FinalState })
     else if (type === 'xstate.raise') {

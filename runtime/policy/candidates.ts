@@ -7,9 +7,7 @@ import type { ClusterView, Decision, InstanceView, PlaceRequest } from './policy
 /** Instances that serve the model, have an actor for the phase, a free slot and no wish to stop; in order of id. */
 export function candidates(view: ClusterView, request: PlaceRequest): InstanceView[] {
   return view.instances
-    .filter((i) =>
-      i.model === request.model && i.phases.includes(request.phase) && !i.draining && i.freeSlots[request.slots] > 0
-    )
+    .filter((i) => i.model === request.model && i.phases.includes(request.phase) && !i.draining && i.freeSlots[request.slots] > 0)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 

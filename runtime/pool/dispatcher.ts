@@ -74,9 +74,7 @@ export class Dispatcher {
         if (!ensured) await bus.ensurePhase(phase)
         ensured = true
         const changed = cluster.nextChange()
-        const free = phase === TIMER
-          ? Math.min(1, cluster.view().instances.length)
-          : cluster.freeSlots(phase, slotsOf(phase))
+        const free = phase === TIMER ? Math.min(1, cluster.view().instances.length) : cluster.freeSlots(phase, slotsOf(phase))
         if (free <= 0) {
           await changed
           continue
@@ -121,13 +119,7 @@ export class Dispatcher {
     if (hop.phase === 'decode') {
       // Decode goes where the KV is. Where that is gone, whoever gets it finds the loss and says so.
       const owner = view.instances.find((i) => i.id === request.kvOwner)
-      if (owner) {
-        return {
-          instance: refused.has(owner.id) ? undefined : owner.id,
-          scores: { [owner.id]: 0 },
-          reason: 'its KV is there',
-        }
-      }
+      if (owner) return { instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' }
     }
     return this.policy.place({ ...view, instances }, request)
   }
@@ -140,9 +132,7 @@ export class Dispatcher {
     let outcome = 'timeout'
     let accepted: number | undefined
     try {
-      const message = await bus.request(subjects.handOver(instance), JSON.stringify(body), {
-        timeoutMs: HAND_OVER_TIMEOUT_MS,
-      })
+      const message = await bus.request(subjects.handOver(instance), JSON.stringify(body), { timeoutMs: HAND_OVER_TIMEOUT_MS })
       const reply = message.json<HandOverReply & { accepted?: number }>()
       outcome = reply.status === 'refused' ? `refused: ${reply.reason}` : reply.status
       accepted = reply.accepted
@@ -158,12 +148,7 @@ export class Dispatcher {
 
 /** What a policy sees of a hop. */
 function placeRequest(hop: Hop): PlaceRequest {
-  const context = hop.stored.context as {
-    promptTokens?: number
-    n?: number
-    sampling?: { maxTokens?: number }
-    kv?: { instance: string } | null
-  }
+  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null }
   return {
     id: hop.id,
     phase: hop.phase,

@@ -48,22 +48,13 @@ export class GatewayWatch {
 }
 
 /** END until it is answered, the gateway is gone, or the signal fires (then it rejects). */
-export async function endReader(
-  bus: Bus,
-  clock: Clock,
-  id: string,
-  record: RequestRecord,
-  signal?: AbortSignal,
-): Promise<void> {
+export async function endReader(bus: Bus, clock: Clock, id: string, record: RequestRecord, signal?: AbortSignal): Promise<void> {
   if (record.gateway === '') return
   const body: EndRequest = { state: record.state as FinalState, id, ...(record.error ? { error: record.error } : {}) }
   const watch = new GatewayWatch(bus, clock, record.gateway)
   while (true) {
     try {
-      await bus.request(subjects.end(record.gateway), JSON.stringify(body), {
-        timeoutMs: TRY_MS,
-        ...(signal ? { signal } : {}),
-      })
+      await bus.request(subjects.end(record.gateway), JSON.stringify(body), { timeoutMs: TRY_MS, ...(signal ? { signal } : {}) })
       return
     } catch (error) {
       if (isVolleyError(error, 'cancelled') || signal?.aborted) throw error

@@ -15,19 +15,7 @@ import { encodeHop, type Hop, hopId, type RequestRecord, TIMER, WAIT } from '../
 export function recordAfter(record: RequestRecord, step: Step, now: number): RequestRecord {
   const epoch = record.epoch + 1
   const { gateway, model, created, deadline, attempt } = record
-  const base = {
-    epoch,
-    attempt,
-    seq: 0,
-    delivery: 0,
-    holder: '',
-    claims: 0,
-    stamp: newSecret(),
-    gateway,
-    model,
-    created,
-    deadline,
-  }
+  const base = { epoch, attempt, seq: 0, delivery: 0, holder: '', claims: 0, stamp: newSecret(), gateway, model, created, deadline }
   if (step.next.status === 'done') {
     const error = step.next.context['error'] as ErrorInfo | null
     return { state: step.state, ...base, next: null, last: step.next, ...(error === null ? {} : { error }) }
@@ -42,24 +30,10 @@ export function hopAfter(hop: Hop, step: Step, epoch: number, now: number): Hop 
   let params: JsonObject = {}
   for (const effect of step.effects) {
     if (effect.kind === 'dispatch') [phase, params] = [effect.phase, effect.with]
-    else if (effect.kind === 'timer') {
-      timers.push({ name: effect.name, atMs: now + effect.afterMs, event: effect.event })
-    }
+    else if (effect.kind === 'timer') timers.push({ name: effect.name, atMs: now + effect.afterMs, event: effect.event })
   }
   const { id, model, lane, gateway, deadline, created } = hop
-  const next: Hop = {
-    state: step.state,
-    id,
-    epoch,
-    phase,
-    with: params,
-    model,
-    lane,
-    stored: step.next,
-    gateway,
-    deadline,
-    created,
-  }
+  const next: Hop = { state: step.state, id, epoch, phase, with: params, model, lane, stored: step.next, gateway, deadline, created }
   return timers.length === 0 ? next : { ...next, timers }
 }
 
@@ -79,25 +53,11 @@ export const armDeadline = (bus: Bus, clock: Clock, hop: Hop, signal?: AbortSign
   return appendTimer(bus, clock, { ...hop, event: { type: 'DEADLINE', error } }, 'deadline', hop.deadline, signal)
 }
 
-async function appendTimer(
-  bus: Bus,
-  clock: Clock,
-  hop: Hop,
-  name: string,
-  atMs: number,
-  signal?: AbortSignal,
-): Promise<void> {
+async function appendTimer(bus: Bus, clock: Clock, hop: Hop, name: string, atMs: number, signal?: AbortSignal): Promise<void> {
   const { timers: _, ...rest } = hop
   // The timer's hop looks the state up in the record: the snapshot need not ride along.
-  const body: Hop = {
-    ...rest,
-    phase: TIMER,
-    stored: { pipeline: hop.stored.pipeline, value: null, context: {}, status: 'active' },
-  }
+  const body: Hop = { ...rest, phase: TIMER, stored: { pipeline: hop.stored.pipeline, value: null, context: {}, status: 'active' } }
   const target = subjects.hop(TIMER, hop.model, hop.lane, hop.id)
-  await patiently(
-    clock,
-    signal,
-    () => bus.append(subjects.timer(hop.id, name), encodeHop(body), { schedule: { atMs, target } }),
-  )
+  await patiently(clock, signal, () =>
+    bus.append(subjects.timer(hop.id, name), encodeHop(body), { schedule: { atMs, target } }))
 }

@@ -106,9 +106,7 @@ export class InstanceHost {
     if (looked === 'mine') return { status: 'accepted' }
     if (looked !== 'claimable') return { status: looked }
     if (this.draining) return { status: 'refused', reason: 'draining' }
-    if (!this.options.hasSlot(actor.slots) || !actor.accepts(handOver, this.options.services)) {
-      return { status: 'refused', reason: 'full' }
-    }
+    if (!this.options.hasSlot(actor.slots) || !actor.accepts(handOver, this.options.services)) return { status: 'refused', reason: 'full' }
     const claimed = await this.claim(handOver, found!)
     if (!claimed) return { status: await this.settle(handOver) }
     this.accepted++
@@ -121,11 +119,7 @@ export class InstanceHost {
     const { hop, ackSubject, seq, delivery } = handOver
     const { bus, clock } = this.options
     if (!found) {
-      const gone = {
-        state: 'failed',
-        gateway: hop.gateway,
-        error: { code: 'record_gone', message: 'The request has no record' },
-      }
+      const gone = { state: 'failed', gateway: hop.gateway, error: { code: 'record_gone', message: 'The request has no record' } }
       await endReader(bus, clock, hop.id, gone as RequestRecord)
       bus.ack(ackSubject)
       this.free(hop.id)
@@ -178,15 +172,7 @@ export class InstanceHost {
       return undefined
     }
     const holder = `${id}.${incarnation}`
-    const mine = {
-      ...record,
-      attempt: record.attempt + 1,
-      claims: record.claims + 1,
-      seq,
-      delivery,
-      holder,
-      stamp: newSecret(),
-    }
+    const mine = { ...record, attempt: record.attempt + 1, claims: record.claims + 1, seq, delivery, holder, stamp: newSecret() }
     const written = await this.records.write(hop.id, mine, revision)
     if (written === undefined) return undefined
     // An older job of the same request here has just been fenced by this claim.
@@ -196,13 +182,7 @@ export class InstanceHost {
     this.jobs.set(hop.id, job)
     job.beat(bus)
     this.options.onChange?.()
-    emit(bus, clock, hop.id, {
-      state: 'claimed',
-      epoch: hop.epoch,
-      attempt: mine.attempt,
-      instance: id,
-      detail: { phase: hop.phase },
-    })
+    emit(bus, clock, hop.id, { state: 'claimed', epoch: hop.epoch, attempt: mine.attempt, instance: id, detail: { phase: hop.phase } })
     return job
   }
 
@@ -213,19 +193,8 @@ export class InstanceHost {
     const { signal } = job.abort
     job.reader = new Reader({ bus, clock, id: hop.id, gateway: hop.gateway, attempt, signal })
     const context: ActorContext = {
-      id: hop.id,
-      epoch: hop.epoch,
-      attempt,
-      state: hop.state,
-      context: hop.stored.context,
-      params: hop.with,
-      deadline: hop.deadline,
-      decodeHere,
-      instance: { id, incarnation },
-      signal,
-      clock,
-      reader: job.reader,
-      services,
+      id: hop.id, epoch: hop.epoch, attempt, state: hop.state, context: hop.stored.context, params: hop.with, deadline: hop.deadline,
+      decodeHere, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
     }
     let event: PhaseEvent
     try {
@@ -358,9 +327,7 @@ export class InstanceHost {
 
   private interrupted(job: Job, error: unknown): void {
     if (error instanceof LookNow) void this.lookAt(job).catch((e) => this.report(e, job.id))
-    else if (
-      !job.abort.signal.aborted && !isVolleyError(error, 'gateway_gone') && !isVolleyError(error, 'bus_timeout')
-    ) {
+    else if (!job.abort.signal.aborted && !isVolleyError(error, 'gateway_gone') && !isVolleyError(error, 'bus_timeout')) {
       this.report(error, job.id)
     }
   }

@@ -22,9 +22,7 @@ export class Inputs {
   /** How the prompt travels; stores it first when it is long. */
   async keep(id: string, tokens: number[], timeoutMs: number): Promise<PromptRef> {
     if (tokens.length <= INLINE_TOKENS) return tokens
-    await this.bus.bucket('volley_inputs').put(id, packr.pack(Uint32Array.from(tokens)), {
-      ttlMs: timeoutMs + LIVE_GRACE_MS,
-    })
+    await this.bus.bucket('volley_inputs').put(id, packr.pack(Uint32Array.from(tokens)), { ttlMs: timeoutMs + LIVE_GRACE_MS })
     return { key: id }
   }
 

@@ -9,11 +9,7 @@ const PATIENCE_MS = 10_000
 const RETRY_MS = 50
 
 /** Repeats `attempt` while it ends in `bus_timeout` or `bus_conflict`; then that error is thrown. `attempt` must be safe to repeat. */
-export async function patiently<T>(
-  clock: Clock,
-  signal: AbortSignal | undefined,
-  attempt: () => Promise<T>,
-): Promise<T> {
+export async function patiently<T>(clock: Clock, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
   const end = clock.monotonic() + PATIENCE_MS
   while (true) {
     try {

@@ -11,23 +11,10 @@ import type { Step } from '../machine/types.ts'
 import type { RequestRecord } from '../wire/hop.ts'
 
 /** Publishes every state that the step entered, in order. */
-export function emitStates(
-  bus: Bus,
-  clock: Clock,
-  id: string,
-  after: RequestRecord,
-  step: Step,
-  instance: string,
-): void {
+export function emitStates(bus: Bus, clock: Clock, id: string, after: RequestRecord, step: Step, instance: string): void {
   for (const effect of step.effects) {
     if (effect.kind !== 'emit') continue
-    emit(bus, clock, id, {
-      state: effect.state,
-      epoch: after.epoch,
-      attempt: after.attempt,
-      instance,
-      detail: effect.report,
-    })
+    emit(bus, clock, id, { state: effect.state, epoch: after.epoch, attempt: after.attempt, instance, detail: effect.report })
   }
 }
 

@@ -2,7 +2,7 @@
  * A process's sign of life: a bucket key that ages out unless renewed, so that a watcher hears of a death.
  * @module
  */
-import type { BucketName, Bus } from '../bus/bus.ts'
+import type { Bus, BucketName } from '../bus/bus.ts'
 import { PRESENCE_TTL_MS } from '../bus/topology.ts'
 import type { Clock } from '../clock.ts'
 import type { Json } from '../json.ts'

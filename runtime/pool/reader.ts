@@ -88,16 +88,12 @@ export class Reader {
   }
 
   private missing(shown: number[][]): TokenOut[] {
-    return this.sent.flatMap((tokens, choice) =>
-      tokens.filter((t) => t !== undefined && t.index >= (shown[choice]?.length ?? 0))
-    )
+    return this.sent.flatMap((tokens, choice) => tokens.filter((t) => t !== undefined && t.index >= (shown[choice]?.length ?? 0)))
   }
 
   private publish(tokens: TokenOut[]): void {
     const { bus, gateway, id, attempt } = this.options
-    if (tokens.length > 0) {
-      bus.publish(subjects.tokens(gateway, id), JSON.stringify({ attempt, tokens } satisfies TokenMessage))
-    }
+    if (tokens.length > 0) bus.publish(subjects.tokens(gateway, id), JSON.stringify({ attempt, tokens } satisfies TokenMessage))
   }
 
   private async claim(): Promise<number[][]> {
@@ -109,16 +105,12 @@ export class Reader {
         this.watch.answered()
         const reply = message.json<ClaimReply>()
         if (reply.status === 'ok') return reply.shown
-        if (reply.status === 'unknown') {
-          throw new VolleyError('gateway_gone', `The gateway ${gateway} does not know request ${id}`)
-        }
+        if (reply.status === 'unknown') throw new VolleyError('gateway_gone', `The gateway ${gateway} does not know request ${id}`)
         throw new LookNow(id, reply.status)
       } catch (error) {
         const passing = isVolleyError(error, 'no_responders') || isVolleyError(error, 'bus_timeout')
         if (!passing || signal.aborted) throw error
-        if (await this.watch.isGone()) {
-          throw new VolleyError('gateway_gone', `The gateway ${gateway} of request ${id} is gone`)
-        }
+        if (await this.watch.isGone()) throw new VolleyError('gateway_gone', `The gateway ${gateway} of request ${id} is gone`)
         await sleep(clock, 50, signal)
       }
     }

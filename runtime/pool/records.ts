@@ -36,7 +36,9 @@ export class Records {
    * somebody else wrote: then Look. A lost answer is settled by reading: if the record is as I wanted it, it was me.
    */
   async write(id: string, record: RequestRecord, expect: number, signal?: AbortSignal): Promise<number | undefined> {
-    const ttlMs = isTerminal(record) ? TERMINAL_TTL_MS : Math.max(0, record.deadline - this.clock.now()) + LIVE_GRACE_MS
+    const ttlMs = isTerminal(record)
+      ? TERMINAL_TTL_MS
+      : Math.max(0, record.deadline - this.clock.now()) + LIVE_GRACE_MS
     const body = JSON.stringify(record)
     return await patiently(this.clock, signal, async () => {
       try {

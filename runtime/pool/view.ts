@@ -84,9 +84,7 @@ export class Cluster {
     const before = this.stats.get(stats.id)
     if (before && before.incarnation === stats.incarnation && before.atMs > stats.atMs) return
     this.stats.set(stats.id, stats)
-    const open = (this.ledger.get(stats.id) ?? []).filter((p) =>
-      p.accepted === undefined || p.accepted > stats.accepted
-    )
+    const open = (this.ledger.get(stats.id) ?? []).filter((p) => p.accepted === undefined || p.accepted > stats.accepted)
     this.ledger.set(stats.id, before?.incarnation === stats.incarnation ? open : [])
     this.changed()
   }

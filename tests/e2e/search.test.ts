@@ -1,16 +1,14 @@
 import { expect, test } from 'vitest'
 import { policyOf } from '../../runtime/policy/mod.ts'
-import { type FaultRun, faultRun, FAULTS } from '../helpers/fault-run.ts'
+import { FAULTS, type FaultRun, faultRun } from '../helpers/fault-run.ts'
 
 /** Runs one fault at every operation there is; answers all violations. */
 async function everywhere(base: Omit<FaultRun, 'at'>): Promise<{ runs: number; violations: string[] }> {
   const violations: string[] = []
   let at = 1
-  for (;; at++) {
+  for (; ; at++) {
     const { operations, violations: found, struck, state } = await faultRun({ ...base, at })
-    for (const v of found) {
-      violations.push(`${base.fault} at ${at} (${struck?.client} ${struck?.kind} ${struck?.subject}) -> ${state}: ${v}`)
-    }
+    for (const v of found) violations.push(`${base.fault} at ${at} (${struck?.client} ${struck?.kind} ${struck?.subject}) -> ${state}: ${v}`)
     if (operations < at || at > 400 || violations.length > 20) break
   }
   return { runs: at, violations }

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { OpenResponse } from '../../actors/gateway/open-requests.ts'
-import type { BucketName, Bus, PutOptions } from '../../runtime/bus/bus.ts'
+import type { Bus, BucketName, PutOptions } from '../../runtime/bus/bus.ts'
 import type { Operation } from '../../runtime/bus/memory.ts'
 import { subjects } from '../../runtime/bus/subjects.ts'
 import { inject } from '../../runtime/pool/inject.ts'
@@ -33,11 +33,7 @@ async function isSeen(run: FaultRun, violation: RegExp): Promise<void> {
 }
 
 /** A bus whose writes of one bucket are changed on the way. */
-function changePuts(
-  bus: Bus,
-  name: BucketName,
-  change: (value: string, options: PutOptions) => [string, PutOptions],
-): Bus {
+function changePuts(bus: Bus, name: BucketName, change: (value: string, options: PutOptions) => [string, PutOptions]): Bus {
   return {
     ...bus,
     bucket(asked) {
@@ -53,9 +49,7 @@ const FINISH = { prefill: 2, transfer: 4, decode: 6 }
 
 describe('1: the step is written, its hop is not, the holder dies', () => {
   test('another instance finds the next hop in the record', async () => {
-    for (const n of Object.values(FINISH)) {
-      expect(await holds({ fault: 'killAfter', at: nth(n, isRecordWrite) })).toBe('done')
-    }
+    for (const n of Object.values(FINISH)) expect(await holds({ fault: 'killAfter', at: nth(n, isRecordWrite) })).toBe('done')
   })
   test('a record without its hop would lose the request', async () => {
     const sabotage = (bus: Bus) =>
@@ -63,10 +57,7 @@ describe('1: the step is written, its hop is not, the holder dies', () => {
         const record = JSON.parse(value) as RequestRecord
         return [record.epoch === 1 ? JSON.stringify({ ...record, next: null }) : value, options]
       })
-    await isSeen(
-      { fault: 'killAfter', at: nth(FINISH.prefill, isRecordWrite), sabotage },
-      /did not end|left in|reported/,
-    )
+    await isSeen({ fault: 'killAfter', at: nth(FINISH.prefill, isRecordWrite), sabotage }, /did not end|left in|reported/)
   })
 })
 
@@ -85,14 +76,7 @@ describe('3: END is lost', () => {
       ...bus,
       request: (subject, data, options) =>
         name.startsWith('i') && subject.endsWith('.end')
-          ? Promise.resolve({
-            subject,
-            data: new Uint8Array(),
-            reply: undefined,
-            text: () => '',
-            json: <T>() => ({}) as T,
-            respond: () => undefined,
-          })
+          ? Promise.resolve({ subject, data: new Uint8Array(), reply: undefined, text: () => '', json: <T>() => ({}) as T, respond: () => undefined })
           : bus.request(subject, data, options),
     })
     await isSeen({ fault: 'none', at: 0, sabotage }, /did not end/)
@@ -107,22 +91,17 @@ describe('4: the last token is lost', () => {
     const sabotage = (bus: Bus, name: string): Bus => ({
       ...bus,
       subscribe: (subject, onMessage, options) =>
-        bus.subscribe(
-          subject,
-          name === 'g1' && subject.endsWith('.claim')
-            ? (m) =>
-              onMessage({
-                ...m,
-                respond: (body) => {
-                  const reply = JSON.parse(body as string) as ClaimReply
-                  // Once anything was shown, everything was.
-                  const all = reply.status === 'ok' && reply.shown[0]!.length > 0
-                  m.respond(all ? JSON.stringify({ status: 'ok', shown: [[1, 2, 3, 4]] }) : body)
-                },
-              })
-            : onMessage,
-          options,
-        ),
+        bus.subscribe(subject, name === 'g1' && subject.endsWith('.claim')
+          ? (m) => onMessage({
+            ...m,
+            respond: (body) => {
+              const reply = JSON.parse(body as string) as ClaimReply
+              // Once anything was shown, everything was.
+              const all = reply.status === 'ok' && reply.shown[0]!.length > 0
+              m.respond(all ? JSON.stringify({ status: 'ok', shown: [[1, 2, 3, 4]] }) : body)
+            },
+          })
+          : onMessage, options),
     })
     await isSeen({ fault: 'lose', at: nth(4, isToken), sabotage }, /is done with \d of 4/)
   })
@@ -159,11 +138,7 @@ describe('6: a cancel races with the end', () => {
   })
   test('an END without a write is healed: the holder finds its reader gone and cancels', async () => {
     const naive = (bus: Bus, _: unknown, id: string) =>
-      bus.request(
-        subjects.end('g1'),
-        JSON.stringify({ id, state: 'cancelled', error: { code: 'cancelled', message: '' } }),
-        { timeoutMs: 500 },
-      )
+      bus.request(subjects.end('g1'), JSON.stringify({ id, state: 'cancelled', error: { code: 'cancelled', message: '' } }), { timeoutMs: 500 })
     expect(await holds({ fault: 'none', at: 0, meddler: naive })).toBe('cancelled')
   })
 })
@@ -181,20 +156,14 @@ test('7: a token that an older attempt sent too early is not shown after a newer
 
 describe('8: an old attempt wakes up and writes', () => {
   test('its write expects its own claim, and fails', async () => {
-    for (const n of Object.values(FINISH)) {
-      expect(await holds({ fault: 'pause', at: nth(n, isRecordWrite) })).toBe('done')
-    }
+    for (const n of Object.values(FINISH)) expect(await holds({ fault: 'pause', at: nth(n, isRecordWrite) })).toBe('done')
     for (const n of [1, 3, 5]) expect(await holds({ fault: 'pause', at: nth(n, isRecordWrite) })).toBe('done')
   })
   test('a write that compares nothing would step twice', async () => {
     const sabotage = (bus: Bus) => changePuts(bus, 'volley_requests', (value, { expect: _, ...rest }) => [value, rest])
     const found: string[] = []
-    for (let n = 1; n <= 6; n++) {
-      found.push(...(await faultRun({ fault: 'pause', at: nth(n, (o) => o.kind === 'get'), sabotage })).violations)
-    }
-    for (let n = 1; n <= 6; n++) {
-      found.push(...(await faultRun({ fault: 'pause', at: nth(n, isToken), sabotage })).violations)
-    }
+    for (let n = 1; n <= 6; n++) found.push(...(await faultRun({ fault: 'pause', at: nth(n, (o) => o.kind === 'get'), sabotage })).violations)
+    for (let n = 1; n <= 6; n++) found.push(...(await faultRun({ fault: 'pause', at: nth(n, isToken), sabotage })).violations)
     expect(found.length).toBeGreaterThan(0)
   })
 })

@@ -12,26 +12,8 @@ import { MemoryCluster, readAll, submission } from './memory-cluster.ts'
 import { scriptedToken } from './script-engine.ts'
 
 /** What may go wrong at an operation; `kill` and `pause` hit the process that performs it. */
-export type Fault =
-  | 'none'
-  | 'lose'
-  | 'loseReply'
-  | 'double'
-  | 'killBefore'
-  | 'killAfter'
-  | 'pause'
-  | 'restart'
-  | 'longRestart'
-export const FAULTS: readonly Fault[] = [
-  'lose',
-  'loseReply',
-  'double',
-  'killBefore',
-  'killAfter',
-  'pause',
-  'restart',
-  'longRestart',
-]
+export type Fault = 'none' | 'lose' | 'loseReply' | 'double' | 'killBefore' | 'killAfter' | 'pause' | 'restart' | 'longRestart'
+export const FAULTS: readonly Fault[] = ['lose', 'loseReply', 'double', 'killBefore', 'killAfter', 'pause', 'restart', 'longRestart']
 
 export interface FaultRun {
   fault: Fault
@@ -58,9 +40,7 @@ const DOUBLED = new Set(['publish', 'append', 'ack', 'request'])
 const PROMPT = [5, 6, 7]
 const LENGTH = 4
 
-export async function faultRun(
-  { fault, at, cancelAt, policy, choices = 1, sabotage, meddler }: FaultRun,
-): Promise<FaultResult> {
+export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabotage, meddler }: FaultRun): Promise<FaultResult> {
   let counting = false
   let operations = 0
   let struck: Operation | undefined
@@ -133,9 +113,7 @@ export async function faultRun(
     const entry = [...(cluster.server.buckets.get('volley_requests') ?? [])].at(0)
     return entry && (JSON.parse(new TextDecoder().decode(entry[1].value)) as RequestRecord)
   }
-  const ended = () =>
-    result !== undefined || refused !== undefined ||
-    (gatewayDied() && (recordOf() === undefined || isTerminal(recordOf()!)))
+  const ended = () => result !== undefined || refused !== undefined || (gatewayDied() && (recordOf() === undefined || isTerminal(recordOf()!)))
   const finished = await cluster.clock.runUntil(ended, 120_000)
   await cluster.clock.advance(3_000)
   counting = false
@@ -151,14 +129,10 @@ export async function faultRun(
     if (result) {
       for (let choice = 0; choice < choices; choice++) {
         const shown = result.shown.filter((t) => t.choice === choice)
-        if (shown.some((t, i) => t.index !== i)) {
-          bad.push(`choice ${choice} shown out of order: ${shown.map((t) => t.index)}`)
-        }
+        if (shown.some((t, i) => t.index !== i)) bad.push(`choice ${choice} shown out of order: ${shown.map((t) => t.index)}`)
         const expected = shown.map((_, i) => scriptedToken(PROMPT, 1, choice, i))
         if (shown.some((t, i) => t.token !== expected[i])) bad.push(`choice ${choice} shows other tokens`)
-        if (!result.error && shown.length !== LENGTH) {
-          bad.push(`choice ${choice} is done with ${shown.length} of ${LENGTH} tokens`)
-        }
+        if (!result.error && shown.length !== LENGTH) bad.push(`choice ${choice} is done with ${shown.length} of ${LENGTH} tokens`)
       }
       const state = result.error ? (result.error.code === 'cancelled' ? 'cancelled' : 'failed') : 'done'
       if (record && record.state !== state) bad.push(`the reader saw ${state}, the record says ${record.state}`)

@@ -10,7 +10,7 @@ import { decode } from '../../actors/decode/actor.ts'
 import { prefill } from '../../actors/prefill/actor.ts'
 import { transfer } from '../../actors/transfer/actor.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
-import { type Fate, memoryBus, type Operation } from '../../runtime/bus/memory.ts'
+import { memoryBus, type Fate, type Operation } from '../../runtime/bus/memory.ts'
 import { MemoryServer } from '../../runtime/bus/memory-server.ts'
 import { subjects } from '../../runtime/bus/subjects.ts'
 import type { Engine, TokenOut } from '../../runtime/engine/engine.ts'
@@ -28,15 +28,8 @@ import { ScriptEngine } from './script-engine.ts'
 import { ProcessClock, VirtualClock } from './virtual-clock.ts'
 
 export const scriptText: TextModel = {
-  name: 'script',
-  vocabSize: 100,
-  contextLength: 512,
-  endTokens: [],
-  hasTokenizer: false,
-  encode: () => [],
-  tokenBytes: () => new Uint8Array(),
-  decode: (ids) => ids.join(' '),
-  chat: () => [],
+  name: 'script', vocabSize: 100, contextLength: 512, endTokens: [], hasTokenizer: false,
+  encode: () => [], tokenBytes: () => new Uint8Array(), decode: (ids) => ids.join(' '), chat: () => [],
 }
 
 export interface Process {
@@ -74,12 +67,7 @@ export class MemoryCluster {
     const clock = new ProcessClock(this.clock)
     const onOperation = (operation: Operation) => this.options.onOperation?.(operation, this) ?? 'ok'
     const { sabotage = (bus: Bus) => bus } = this.options
-    const process: Process = {
-      name,
-      clock,
-      bus: sabotage(memoryBus(this.server, { name, clock, onOperation }), name),
-      alive: true,
-    }
+    const process: Process = { name, clock, bus: sabotage(memoryBus(this.server, { name, clock, onOperation }), name), alive: true }
     this.processes.set(name, process)
     return process
   }
@@ -93,8 +81,7 @@ export class MemoryCluster {
   }
 
   async start(): Promise<void> {
-    const { instances = 2, schedulers = 2, policy = policyOf('round-robin'), actors = [prefill, transfer, decode] } =
-      this.options
+    const { instances = 2, schedulers = 2, policy = policyOf('round-robin'), actors = [prefill, transfer, decode] } = this.options
     let ready = false
     const up = async () => {
       for (let i = 1; i <= instances; i++) await this.startInstance(`i${i}`, actors)
@@ -109,39 +96,19 @@ export class MemoryCluster {
       const cluster = new Cluster()
       await cluster.start(bus)
       await new Presence(bus, clock, 'volley_gateways', 'g1', () => ({ state: 'up' })).renew()
-      this.front = new ClusterFront({
-        bus,
-        clock,
-        gateway: 'g1',
-        text: scriptText,
-        cluster,
-        maxOpen: 100,
-        onError: (e) => this.errors.push(e),
-      })
+      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text: scriptText, cluster, maxOpen: 100, onError: (e) => this.errors.push(e) })
       ready = true
     }
     void up().catch((e) => this.errors.push(e))
-    if (!(await this.clock.runUntil(() => ready, 60_000))) {
-      throw new Error(`the cluster did not start: ${this.errors[0]}`)
-    }
+    if (!(await this.clock.runUntil(() => ready, 60_000))) throw new Error(`the cluster did not start: ${this.errors[0]}`)
   }
 
   async startInstance(id: string, actors: Actor[]): Promise<Instance> {
     const { bus, clock } = this.process(id)
     const engine = new ScriptEngine({ clock })
     const instance = new Instance({
-      bus,
-      clock,
-      id,
-      incarnation: `x${this.instances.length}`,
-      engine,
-      text: scriptText,
-      actors,
-      host: 'here',
-      pid: 0,
-      mover: busMover(bus, id, engine),
-      stopWatch: () => () => false,
-      onError: (e) => this.errors.push(e),
+      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: scriptText, actors, host: 'here', pid: 0,
+      mover: busMover(bus, id, engine), stopWatch: () => () => false, onError: (e) => this.errors.push(e),
     })
     this.engines.push(engine)
     this.instances.push(instance)
@@ -178,26 +145,10 @@ function busMover(bus: Bus, id: string, engine: Engine): Mover & { forget(hold: 
 
 /** A small greedy request. */
 export const submission = (over: Partial<Submission> = {}): Submission => ({
-  model: 'script',
-  pipeline: undefined,
-  lane: 'default',
-  prompt: [5, 6, 7],
-  n: 1,
-  stop: [],
-  timeoutMs: 60_000,
+  model: 'script', pipeline: undefined, lane: 'default', prompt: [5, 6, 7], n: 1, stop: [], timeoutMs: 60_000,
   sampling: {
-    maxTokens: 5,
-    temperature: 0,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    seed: 1,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    logitBias: [],
-    stopTokens: [],
-    ignoreEos: false,
+    maxTokens: 5, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1, presencePenalty: 0, frequencyPenalty: 0,
+    repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: false,
   },
   ...over,
 })

@@ -5,17 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Clock, sleep } from '../../runtime/clock.ts'
-import type {
-  DecodeJob,
-  DecodeRun,
-  Engine,
-  EngineInfo,
-  EngineStats,
-  HoldInfo,
-  PrefillJob,
-  PrefillResult,
-  TokenOut,
-} from '../../runtime/engine/engine.ts'
+import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../../runtime/engine/engine.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 
 const BLOCK_TOKENS = 4
@@ -48,34 +38,17 @@ export class ScriptEngine implements Engine {
     this.tokenMs = tokenMs
     this.prefillMs = prefillMs
     this.info = {
-      model: 'script',
-      backend: 'script',
-      numerics: 'script-1',
-      vocabSize: 100,
-      contextLength: 512,
-      blockTokens: BLOCK_TOKENS,
-      blockBytes: BLOCK_BYTES,
-      blocksTotal,
-      maxBatch,
+      model: 'script', backend: 'script', numerics: 'script-1', vocabSize: 100, contextLength: 512,
+      blockTokens: BLOCK_TOKENS, blockBytes: BLOCK_BYTES, blocksTotal, maxBatch,
     }
   }
 
   stats(): EngineStats {
     const used = [...this.holds.values()].reduce((sum, h) => sum + h.info.blocks, 0)
     return {
-      blocksFree: this.info.blocksTotal - used,
-      blocksCached: 0,
-      blocksReserved: used,
-      holds: this.holds.size,
-      prefillsWaiting: 0,
-      prefillTokensWaiting: 0,
-      decodesRunning: this.running,
-      decodeTokens: 0,
-      prefixHitTokens: 0,
-      prefillTokensTotal: 0,
-      decodeTokensTotal: 0,
-      stepMs: 0,
-      memoryBytes: 0,
+      blocksFree: this.info.blocksTotal - used, blocksCached: 0, blocksReserved: used, holds: this.holds.size,
+      prefillsWaiting: 0, prefillTokensWaiting: 0, decodesRunning: this.running, decodeTokens: 0, prefixHitTokens: 0,
+      prefillTokensTotal: 0, decodeTokensTotal: 0, stepMs: 0, memoryBytes: 0,
     }
   }
 
@@ -86,10 +59,7 @@ export class ScriptEngine implements Engine {
   async prefill({ hold, tokens, sampling, choices }: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
     await sleep(this.clock, this.prefillMs, signal)
     const info = this.keep(hold, tokens)
-    const first = Array.from(
-      { length: choices },
-      (_, choice) => this.token(tokens, sampling.seed, choice, 0, sampling.maxTokens),
-    )
+    const first = Array.from({ length: choices }, (_, choice) => this.token(tokens, sampling.seed, choice, 0, sampling.maxTokens))
     return { hold: info, first, cachedTokens: 0, computeMs: this.prefillMs }
   }
 
@@ -134,9 +104,7 @@ export class ScriptEngine implements Engine {
   }
 
   importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
-    if (digestOf(bytes) !== digest) {
-      return Promise.reject(new VolleyError('transfer_failed', 'Cannot import: the digest differs'))
-    }
+    if (digestOf(bytes) !== digest) return Promise.reject(new VolleyError('transfer_failed', 'Cannot import: the digest differs'))
     return Promise.resolve(this.keep(info.hold, JSON.parse(new TextDecoder().decode(bytes)) as number[]))
   }
 

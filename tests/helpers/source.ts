@@ -142,15 +142,16 @@ export function huggingFaceSource(weightsPath: string, configPath: string): Mode
     rmsNormEps: raw.rms_norm_eps,
     contextLength: raw.max_position_embeddings,
     ropeTheta: rope.rope_theta ?? raw.rope_theta,
-    ropeScaling: rope.rope_type === 'llama3'
-      ? {
-        type: 'llama3',
-        factor: rope.factor,
-        lowFreqFactor: rope.low_freq_factor,
-        highFreqFactor: rope.high_freq_factor,
-        originalContextLength: rope.original_max_position_embeddings,
-      }
-      : undefined,
+    ropeScaling:
+      rope.rope_type === 'llama3'
+        ? {
+            type: 'llama3',
+            factor: rope.factor,
+            lowFreqFactor: rope.low_freq_factor,
+            highFreqFactor: rope.high_freq_factor,
+            originalContextLength: rope.original_max_position_embeddings,
+          }
+        : undefined,
     tiedEmbeddings: raw.tie_word_embeddings,
   })
   const bytes = new Uint8Array(readFileSync(weightsPath))
@@ -183,15 +184,7 @@ function toRotateHalf(values: Float32Array, headDim: number, inner: number): Flo
 /** llama2.c's legacy float32 file: seven int32, then the tensors. */
 export function llama2cSource(path: string): ModelSource {
   const bytes = new Uint8Array(readFileSync(path))
-  const sizes = [...new Int32Array(bytes.slice(0, 28).buffer)] as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
+  const sizes = [...new Int32Array(bytes.slice(0, 28).buffer)] as [number, number, number, number, number, number, number]
   const [hidden, inter, layers, heads, kvHeads, vocab, contextLength] = sizes
   const headDim = hidden / heads
   const config = testConfig({
@@ -208,7 +201,7 @@ export function llama2cSource(path: string): ModelSource {
   const floats = new Float32Array(bytes.slice(28).buffer)
   const tensors = new Map<string, Entry>()
   let at = 0
-  const take = (shape: number[]): Float32Array => floats.slice(at, at += shape.reduce((a, b) => a * b, 1))
+  const take = (shape: number[]): Float32Array => floats.slice(at, (at += shape.reduce((a, b) => a * b, 1)))
   const perLayer = (name: string, shape: number[]) => {
     for (let i = 0; i < layers; i++) {
       const values = take(shape)

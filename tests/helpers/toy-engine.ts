@@ -3,25 +3,15 @@
  * @module
  */
 import type { DecodeJob, Engine, SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
-import { type CoreOptions, EngineCore } from '../../runtime/engine/loop/core.ts'
-import { type ToyForward, toyForward, type ToyOptions } from './toy-forward.ts'
+import { EngineCore, type CoreOptions } from '../../runtime/engine/loop/core.ts'
+import { toyForward, type ToyForward, type ToyOptions } from './toy-forward.ts'
 
 /** A deadline for whatever a test waits for. */
 export const patience = (): AbortSignal => AbortSignal.timeout(20_000)
 
 export const greedy: SamplingParams = {
-  maxTokens: 12,
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  seed: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  repetitionPenalty: 1,
-  logitBias: [],
-  stopTokens: [],
-  ignoreEos: false,
+  maxTokens: 12, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1, presencePenalty: 0, frequencyPenalty: 0,
+  repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: false,
 }
 
 /** Every token of it depends on the generator. */
@@ -29,14 +19,9 @@ export const drawn: SamplingParams = { ...greedy, temperature: 1, seed: 42 }
 
 /** A prompt that repeats for the same (length, seed) and differs otherwise from its first token on. */
 export const prompt = (length: number, seed = 0): number[] =>
-  Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) + Math.imul(seed + 1, 40503) + i * seed) >>> 8).map((
-    n,
-  ) => n % 90)
+  Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) + Math.imul(seed + 1, 40503) + i * seed) >>> 8).map((n) => n % 90)
 
-export function toyEngine(
-  toy: ToyOptions = {},
-  sizes: Partial<CoreOptions> = {},
-): { engine: EngineCore; forward: ToyForward } {
+export function toyEngine(toy: ToyOptions = {}, sizes: Partial<CoreOptions> = {}): { engine: EngineCore; forward: ToyForward } {
   const forward = toyForward(toy)
   const engine = new EngineCore(forward, { model: 'toy', modelDigest: 'd1', blockTokens: 4, chunkTokens: 16, ...sizes })
   return { engine, forward }
@@ -64,12 +49,7 @@ export async function generate(
   const outs = [...first]
   const open = first.filter((out) => !out.finish)
   if (open.length > 0) {
-    const job = {
-      hold,
-      prompt: tokens,
-      sampling,
-      choices: open.map(({ choice, token }) => ({ choice, generated: [token] })),
-    }
+    const job = { hold, prompt: tokens, sampling, choices: open.map(({ choice, token }) => ({ choice, generated: [token] })) }
     outs.push(...(await decodeAll(engine, job, signal)))
   }
   engine.release(hold)

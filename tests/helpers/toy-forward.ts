@@ -54,8 +54,7 @@ export function toyForward(options: ToyOptions = {}): ToyForward {
     const { blockTokens } = pool.shape
     let x = Array.from({ length: KV_DIM }, (_, d) => mix(token, d, salt))
     for (let layer = 0; layer < LAYERS; layer++) {
-      const at = (p: number, part: 0 | 1) =>
-        pool.offset(table[Math.floor(p / blockTokens)]!, layer, part, p % blockTokens)
+      const at = (p: number, part: 0 | 1) => pool.offset(table[Math.floor(p / blockTokens)]!, layer, part, p % blockTokens)
       const [k, v] = [at(position, 0), at(position, 1)]
       for (let d = 0; d < KV_DIM; d++) {
         pool.data[k + d] = x[d]! * mix(d, layer, 1) + x[(d + 3) % KV_DIM]! + position * 1e-3 + cut
@@ -94,22 +93,9 @@ export function toyForward(options: ToyOptions = {}): ToyForward {
   }
 
   const config: DecoderConfig = {
-    family: 'llama',
-    vocabSize,
-    hiddenSize: KV_DIM,
-    intermediateSize: KV_DIM,
-    layers: LAYERS,
-    heads: 1,
-    kvHeads: 1,
-    headDim: KV_DIM,
-    rmsNormEps: 1e-5,
-    contextLength,
-    ropeTheta: 10_000,
-    ropeScaling: undefined,
-    slidingWindow: [undefined, undefined],
-    tiedEmbeddings: true,
-    bosToken: undefined,
-    endTokens: [0],
+    family: 'llama', vocabSize, hiddenSize: KV_DIM, intermediateSize: KV_DIM, layers: LAYERS, heads: 1, kvHeads: 1,
+    headDim: KV_DIM, rmsNormEps: 1e-5, contextLength, ropeTheta: 10_000, ropeScaling: undefined,
+    slidingWindow: [undefined, undefined], tiedEmbeddings: true, bosToken: undefined, endTokens: [0],
   }
   return {
     config,

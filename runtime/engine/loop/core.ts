@@ -10,7 +10,7 @@ import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../e
 import type { HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
 import type { Forward } from '../forward.ts'
 import { checkDecode, checkPrefill } from './check.ts'
-import { type Hold, Holds } from './holds.ts'
+import { Holds, type Hold } from './holds.ts'
 import { Prefill } from './prefill.ts'
 import { Run } from './run.ts'
 import { decideSizes, type EngineSizes } from './size.ts'

@@ -69,10 +69,7 @@ export function decideSizes(model: DecoderConfig, options: EngineSizes): Sizes {
   const wanted = options.contextLength ?? model.contextLength
   positive({ maxBatch, blockTokens, chunkTokens, contextLength: wanted })
   if (chunkTokens % blockTokens !== 0) {
-    throw new VolleyError(
-      'invalid_config',
-      `chunkTokens (${chunkTokens}) must be a multiple of blockTokens (${blockTokens})`,
-    )
+    throw new VolleyError('invalid_config', `chunkTokens (${chunkTokens}) must be a multiple of blockTokens (${blockTokens})`)
   }
   const shape = { layers: model.layers, kvDim: model.kvHeads * model.headDim, blockTokens }
   const blockBytes = blockFloats(shape) * Float32Array.BYTES_PER_ELEMENT
@@ -81,13 +78,9 @@ export function decideSizes(model: DecoderConfig, options: EngineSizes): Sizes {
   const kvBytes = options.kvBytes ?? Math.min(maxBatch * sequence * blockBytes, DEFAULT_KV_BYTES)
   const blocksTotal = options.blocksTotal ?? Math.floor(kvBytes / blockBytes)
   if (!(blocksTotal >= 2)) {
-    throw new VolleyError(
-      'invalid_config',
-      `A KV cache of ${blocksTotal} blocks of ${blockBytes} bytes holds no sequence`,
-      {
-        remedy: `Give it at least ${2 * blockBytes} bytes.`,
-      },
-    )
+    throw new VolleyError('invalid_config', `A KV cache of ${blocksTotal} blocks of ${blockBytes} bytes holds no sequence`, {
+      remedy: `Give it at least ${2 * blockBytes} bytes.`,
+    })
   }
   // One block is left for the copy that a decode makes of a hold's partial last block.
   const contextLength = Math.min(longest, (blocksTotal - 1) * blockTokens)
@@ -97,9 +90,7 @@ export function decideSizes(model: DecoderConfig, options: EngineSizes): Sizes {
 function positive(sizes: Record<string, number>): void {
   for (const [name, value] of Object.entries(sizes)) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new VolleyError('invalid_config', `${name} must be a whole number of at least 1, not ${value}`, {
-        param: name,
-      })
+      throw new VolleyError('invalid_config', `${name} must be a whole number of at least 1, not ${value}`, { param: name })
     }
   }
 }

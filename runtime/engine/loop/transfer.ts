@@ -78,9 +78,7 @@ function mismatch(
   if (tokens < 1 || tokens >= contextLength) return `it has ${tokens} tokens, this engine's context ${contextLength}`
   if (info.tokenIds.length !== tokens) return `it has ${tokens} tokens and ${info.tokenIds.length} token ids`
   if (cache.blocksFor(tokens) !== blocks) return `${tokens} tokens do not take ${blocks} blocks here`
-  if (blocks * blockBytes !== bytes.length) {
-    return `${blocks} blocks take ${blocks * blockBytes} bytes, not ${bytes.length}`
-  }
+  if (blocks * blockBytes !== bytes.length) return `${blocks} blocks take ${blocks * blockBytes} bytes, not ${bytes.length}`
   return undefined
 }
 

@@ -29,9 +29,7 @@ export async function startBackend(name: string): Promise<void> {
   const load = PACKAGES[name]
   if (load === undefined) {
     const known = Object.keys(PACKAGES).join(', ')
-    throw new VolleyError('engine_unavailable', `No tensor backend is called "${name}"`, {
-      remedy: `use one of: ${known}`,
-    })
+    throw new VolleyError('engine_unavailable', `No tensor backend is called "${name}"`, { remedy: `use one of: ${known}` })
   }
   if (tf.getBackend() === name) return
   tf.enableProdMode()

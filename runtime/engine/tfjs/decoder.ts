@@ -129,6 +129,6 @@ function splitRows(chunks: readonly Chunk[], values: Float32Array, vocab: number
   let at = 0
   return chunks.map(({ tokens, logits }) => {
     const rows = logits === 'none' ? 0 : logits === 'last' ? 1 : tokens.length
-    return values.subarray(at, at += rows * vocab)
+    return values.subarray(at, (at += rows * vocab))
   })
 }

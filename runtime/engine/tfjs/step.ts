@@ -34,9 +34,7 @@ function check({ tokens, start, table }: Chunk, config: DecoderConfig, pool: KvP
   const end = start + tokens.length
   if (!(start >= 0) || tokens.length === 0) fail(`A chunk of ${tokens.length} tokens at ${start} cannot run`)
   const blocks = Math.ceil(end / pool.shape.blockTokens)
-  if (table.length < blocks) {
-    fail(`A chunk that ends at ${end} needs ${blocks} KV blocks, its table has ${table.length}`)
-  }
+  if (table.length < blocks) fail(`A chunk that ends at ${end} needs ${blocks} KV blocks, its table has ${table.length}`)
   for (let i = 0; i < blocks; i++) {
     const block = table[i] as number
     if (!(block >= 0 && block < pool.blocks)) fail(`KV block ${block} is not in a pool of ${pool.blocks}`)
@@ -54,13 +52,7 @@ export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: 
     fail(`A pool of ${layers} layers of ${kvDim} does not fit ${config.layers} of ${config.kvHeads * config.headDim}`)
   }
   const rows = chunks.reduce((sum, chunk) => sum + chunk.tokens.length, 0)
-  const step: Step = {
-    rows,
-    tokens: new Int32Array(rows),
-    positions: new Int32Array(rows),
-    spans: [],
-    wanted: new Int32Array(),
-  }
+  const step: Step = { rows, tokens: new Int32Array(rows), positions: new Int32Array(rows), spans: [], wanted: new Int32Array() }
   const wanted: number[] = []
   let row = 0
   for (const chunk of chunks) {

@@ -112,7 +112,8 @@ function loadLayer(
   const { family, hiddenSize: hidden, intermediateSize: inter, heads, kvHeads, headDim } = config
   const at = (name: string) => `${layer}.${name}`
   const bias = family === 'qwen2' ? 'required' : 'optional'
-  const headNorm = (name: string) => family === 'qwen3' || source.has(at(name)) ? vector(at(name), headDim) : undefined
+  const headNorm = (name: string) =>
+    family === 'qwen3' || source.has(at(name)) ? vector(at(name), headDim) : undefined
   return {
     attnNorm: vector(at('attnNorm'), hidden),
     q: linear(at('q'), heads * headDim, hidden, bias),

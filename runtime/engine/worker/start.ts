@@ -56,10 +56,7 @@ function untilReady(worker: Worker, timeoutMs: number, signal?: AbortSignal): Pr
   const onError = (error: unknown) => reject(toVolleyError(error, 'engine_unavailable'))
   const onExit = (code: number) => reject(unavailable(`its thread ended while it was loading, exit code ${code}`))
   const onAbort = () => reject(new VolleyError('cancelled', 'The start of the engine was cancelled'))
-  const timer = setTimeout(
-    () => reject(new VolleyError('deadline', `The engine did not load within ${timeoutMs} ms`)),
-    timeoutMs,
-  )
+  const timer = setTimeout(() => reject(new VolleyError('deadline', `The engine did not load within ${timeoutMs} ms`)), timeoutMs)
   worker.on('message', onMessage).on('error', onError).on('exit', onExit)
   signal?.addEventListener('abort', onAbort, { once: true })
   if (signal?.aborted) onAbort()

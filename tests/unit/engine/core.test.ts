@@ -15,11 +15,7 @@ const start = (...args: Parameters<typeof toyEngine>) => {
 afterEach(async () => {
   for (const engine of open.splice(0)) {
     const { blocksFree, blocksReserved, holds } = engine.stats()
-    expect({ blocksFree, blocksReserved, holds }).toEqual({
-      blocksFree: engine.info.blocksTotal,
-      blocksReserved: 0,
-      holds: 0,
-    })
+    expect({ blocksFree, blocksReserved, holds }).toEqual({ blocksFree: engine.info.blocksTotal, blocksReserved: 0, holds: 0 })
     await engine.close()
   }
 })
@@ -48,10 +44,7 @@ describe('the same tokens, whatever goes on around', () => {
 
   test('alone or in a batch with others', async () => {
     const { engine } = start({}, { maxBatch: 5 })
-    const cases = Array.from(
-      { length: 14 },
-      (_, i) => ({ tokens: prompt(3 + i * 7, i), sampling: { ...drawn, seed: i, maxTokens: 4 + 3 * i } }),
-    )
+    const cases = Array.from({ length: 14 }, (_, i) => ({ tokens: prompt(3 + i * 7, i), sampling: { ...drawn, seed: i, maxTokens: 4 + 3 * i } }))
     const together = await Promise.all(cases.map(({ tokens, sampling }) => generate(engine, tokens, sampling)))
     for (const [i, { tokens, sampling }] of cases.entries()) {
       const { engine: fresh } = start()

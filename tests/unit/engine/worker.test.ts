@@ -19,10 +19,7 @@ describe('startEngine()', () => {
   test('gives the same tokens as the core on this thread', async () => {
     const engine = await start()
     const { engine: core } = toyEngine()
-    const [here, there] = [
-      await generate(core, prompt(37), drawn, { choices: 2 }),
-      await generate(engine, prompt(37), drawn, { choices: 2 }),
-    ]
+    const [here, there] = [await generate(core, prompt(37), drawn, { choices: 2 }), await generate(engine, prompt(37), drawn, { choices: 2 })]
     expect(there.outs.toSorted(byPlace)).toEqual(here.outs.toSorted(byPlace))
     expect(engine.info).toEqual(core.info)
     await core.close()

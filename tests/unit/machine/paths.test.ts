@@ -1,15 +1,6 @@
 import { expect, test } from 'vitest'
 import { getAdjacencyMap } from 'xstate/graph'
-import {
-  definePipeline,
-  FINAL_STATES,
-  type PhaseEvent,
-  pipelineOf,
-  registerPipeline,
-  start,
-  step,
-  type Stored,
-} from '../../../runtime/machine/mod.ts'
+import { definePipeline, FINAL_STATES, pipelineOf, type PhaseEvent, registerPipeline, start, step, type Stored } from '../../../runtime/machine/mod.ts'
 
 const kv = { instance: 'a', incarnation: 'x', hold: 'h', tokens: 1, blocks: 1, bytes: 4, numerics: 'n', ticket: null }
 const error = { code: 'test', message: 'test' }
@@ -29,12 +20,7 @@ const EVENTS: PhaseEvent[] = [
   { type: 'DEADLINE', error },
 ]
 const input = (images: number) => ({
-  prompt: [1],
-  promptTokens: 1,
-  sampling: {},
-  stop: [],
-  n: 1,
-  images: Array.from({ length: images }, () => ({})),
+  prompt: [1], promptTokens: 1, sampling: {}, stop: [], n: 1, images: Array.from({ length: images }, () => ({})),
 })
 
 /** Transitions that the chart declares: [state, event, number of the branch]. */
@@ -48,9 +34,7 @@ function declared(): Set<string> {
     for (const t of [state.always ?? []].flat()) all.add(`${name} --at once--> ${t.target ?? name}`)
     // A state that decides at once is left before anything else can happen to it.
     if (state.always === undefined) {
-      for (const [event, to] of [['CANCEL', 'cancelled'], ['FAIL', 'failed'], ['DEADLINE', 'failed']]) {
-        all.add(`${name} --${event}--> ${to}`)
-      }
+      for (const [event, to] of [['CANCEL', 'cancelled'], ['FAIL', 'failed'], ['DEADLINE', 'failed']]) all.add(`${name} --${event}--> ${to}`)
     }
   }
   return all
@@ -103,9 +87,7 @@ test('the adjacency map of xstate/graph reaches the same states', () => {
 
 test('every state that waits answers CANCEL, FAIL and DEADLINE', () => {
   const reach: Record<string, PhaseEvent[]> = {
-    encode: [],
-    prefill: [{ type: 'ENCODED' }],
-    transfer: [{ type: 'ENCODED' }, EVENTS[2]!],
+    encode: [], prefill: [{ type: 'ENCODED' }], transfer: [{ type: 'ENCODED' }, EVENTS[2]!],
     decode: [{ type: 'ENCODED' }, EVENTS[1]!],
   }
   for (const [state, events] of Object.entries(reach)) {
@@ -124,21 +106,13 @@ test('what a request holds is released when it ends, and when its KV has moved',
   expect(step(at.next, { type: 'CANCEL', error }).effects).toContainEqual({ kind: 'release', ref: kv })
   const moved = step(at.next, { type: 'TRANSFERRED', kv: { ...kv, instance: 'b' } })
   expect(moved.effects.filter((e) => e.kind === 'release')).toEqual([{ kind: 'release', ref: kv }])
-  expect(step(moved.next, { type: 'DECODED', generated: [3] }).effects).toContainEqual({
-    kind: 'release',
-    ref: { ...kv, instance: 'b' },
-  })
+  expect(step(moved.next, { type: 'DECODED', generated: [3] }).effects).toContainEqual({ kind: 'release', ref: { ...kv, instance: 'b' } })
 })
 
 test('a timer of a chart becomes an effect, and leaving its state cancels it', () => {
   registerPipeline(definePipeline({
-    name: 'timed',
-    context: () => ({}),
-    initial: 'waiting',
-    states: {
-      waiting: { after: { 250: 'working' }, on: { GO: 'working' } },
-      working: { phase: 'work', on: { WORKED: 'done' } },
-    },
+    name: 'timed', context: () => ({}), initial: 'waiting',
+    states: { waiting: { after: { 250: 'working' }, on: { GO: 'working' } }, working: { phase: 'work', on: { WORKED: 'done' } } },
   }))
   const begun = start('timed', {})
   const [timer] = begun.effects.filter((e) => e.kind === 'timer')

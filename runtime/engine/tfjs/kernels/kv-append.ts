@@ -27,7 +27,7 @@ export const kvAppend: Kernel<KvAppendInputs, KvAppendAttrs, tf.Tensor[]> = {
     const { kvDim, blockTokens } = pool.shape
     const parts = [k.dataSync<'float32'>(), v.dataSync<'float32'>()] as const
     for (const { row, rows, start, table } of spans) {
-      for (let i = 0; i < rows;) {
+      for (let i = 0; i < rows; ) {
         const position = start + i
         const slot = position % blockTokens
         const run = Math.min(blockTokens - slot, rows - i)

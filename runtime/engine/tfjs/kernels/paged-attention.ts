@@ -62,10 +62,7 @@ function wide(tile: Tile, k: PoolSlice, v: PoolSlice): tf.Tensor {
   const vRows = new Float32Array(floats)
   readColumns(k, kColumns)
   readRows(v, vRows)
-  let scores: tf.Tensor = tf.matMul(
-    tf.tensor2d(tile.q, [tokens * group, headDim]),
-    tf.tensor2d(kColumns, [headDim, keys]),
-  )
+  let scores: tf.Tensor = tf.matMul(tf.tensor2d(tile.q, [tokens * group, headDim]), tf.tensor2d(kColumns, [headDim, keys]))
   const mask = maskOf(tile, from)
   if (mask !== undefined) {
     const masked = tf.add(tf.reshape(scores, [tokens, group, keys]), tf.tensor3d(mask, [tokens, 1, keys]))
@@ -122,7 +119,7 @@ export const pagedAttention: Kernel<{ q: tf.Tensor }, PagedAttentionAttrs> = {
           const tile: Tile = { q: own, tokens, group, start: first, window }
           const attend = tokens === 1 ? narrow : wide
           const result = tf.tidy(() =>
-            attend(tile, { ...slice, part: 0, head }, { ...slice, part: 1, head }).dataSync<'float32'>()
+            attend(tile, { ...slice, part: 0, head }, { ...slice, part: 1, head }).dataSync<'float32'>(),
           )
           for (let i = 0; i < tokens; i++) out.set(result.subarray(i * part, (i + 1) * part), at + i * width)
         }

@@ -21,7 +21,7 @@ export interface PoolSlice {
 function eachRun(slice: PoolSlice, visit: (offset: number, key: number, keys: number) => void): void {
   const { pool, layer, part, table, from, to, head, headDim } = slice
   const { blockTokens } = pool.shape
-  for (let position = from; position < to;) {
+  for (let position = from; position < to; ) {
     const slot = position % blockTokens
     const keys = Math.min(blockTokens - slot, to - position)
     const block = table[Math.floor(position / blockTokens)] as number

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { runningSystems } from '../../../actors/supervisor/runtime-file.ts'
 import { selfCommand } from '../../../runtime/platform.ts'
 import { eventually, groupOf, type Program, startProgram } from '../../helpers/processes.ts'
@@ -12,6 +12,7 @@ import { eventually, groupOf, type Program, startProgram } from '../../helpers/p
 // A short path: unix sockets and file names have limits.
 const state = mkdtempSync(join(tmpdir(), 'vs-'))
 process.env['VOLLEY_STATE'] = state
+process.env['NODE_COMPILE_CACHE'] = join(state, 'compiled')
 afterAll(() => rmSync(state, { recursive: true, force: true }))
 
 const programs: Program[] = []
@@ -109,39 +110,6 @@ describe.skipIf(process.platform !== 'linux')('volley serve', () => {
     await next.serve.ended
   })
 
-  test.each(['gateway', 'scheduler', 'instance'])('a killed %s is started again at the same address', async (role) => {
-    const { http, group } = await readyToyServe()
-    const before = processOf(group, role)!.pid
-    process.kill(before, 'SIGKILL')
-    await eventually('another one runs', () => (processOf(group, role)?.pid ?? before) !== before)
-    await eventually('the gateway answers', () => ask(http).then(() => true, () => false))
-  })
-
-  test('a killed nats-server is started again on its port, with its store', async () => {
-    const { nats, group } = await readyToyServe()
-    const server = () => groupOf(group).find(({ words }) => words[0]?.endsWith('nats-server'))?.pid
-    const before = server()!
-    process.kill(before, 'SIGKILL')
-    await eventually('another server runs', () => (server() ?? before) !== before)
-    await eventually('it greets on the same port', () => greets(nats))
-  })
-
-  test('a killed guardian takes no server with it for long, and leaves none behind', async () => {
-    const { serve, nats, group } = await readyToyServe()
-    const guardian = () => groupOf(group).find(({ words }) => words.some((w) => w.endsWith('guardian.ts')))?.pid
-    const before = guardian()!
-    process.kill(before, 'SIGKILL')
-    await eventually('another guardian runs', () => (guardian() ?? before) !== before)
-    await eventually('its server greets on the same port', () => greets(nats))
-    await eventually(
-      'there is one server',
-      () => groupOf(group).filter(({ words }) => words[0]?.endsWith('nats-server')).length === 1,
-    )
-    serve.child.kill('SIGTERM')
-    await serve.ended
-    await gone(group)
-  })
-
   test.each([
     ['no-model', 3, 'Cannot find model /no/such/model: no such file. To fix: give another [model_file_missing]\n'],
     ['crash', 1, 'Cannot start: out of luck. To fix: be lucky [engine_failed]\n'],
@@ -181,6 +149,44 @@ describe.skipIf(process.platform !== 'linux')('volley serve', () => {
     const second = await readyToyServe(['--nats', first.nats])
     expect(second.nats).toBe(first.nats)
     expect(groupOf(second.group).some(({ words }) => words[0]?.endsWith('nats-server'))).toBe(false)
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('volley serve, one process after the other killed', () => {
+  let system: Awaited<ReturnType<typeof readyToyServe>>
+  beforeAll(async () => {
+    system = await readyToyServe()
+    programs.length = 0
+  })
+  afterAll(async () => {
+    system.serve.child.kill('SIGTERM')
+    expect(await system.serve.ended).toBe(0)
+    await gone(system.group)
+  })
+  const killed = async (find: (group: number) => number | undefined) => {
+    const before = find(system.group)!
+    process.kill(before, 'SIGKILL')
+    await eventually('another one runs', () => (find(system.group) ?? before) !== before)
+  }
+  const server = (group: number) => groupOf(group).find(({ words }) => words[0]?.endsWith('nats-server'))?.pid
+  const guardian = (group: number) =>
+    groupOf(group).find(({ words }) => words.some((w) => w.endsWith('guardian.ts')))?.pid
+
+  test.each(['gateway', 'scheduler', 'instance'])('a %s is started again, at the same address', async (role) => {
+    await killed((group) => processOf(group, role)?.pid)
+    await eventually('the gateway answers', () => ask(system.http).then(() => true, () => false))
+  })
+
+  test('a nats-server is started again on its port', async () => {
+    await killed(server)
+    await eventually('it greets on the same port', () => greets(system.nats))
+  })
+
+  test('a guardian is started again, and its orphaned server replaced', async () => {
+    await killed(guardian)
+    await eventually('a server greets on the same port', () => greets(system.nats))
+    const servers = () => groupOf(system.group).filter(({ words }) => words[0]?.endsWith('nats-server')).length
+    await eventually('there is one server', () => servers() === 1)
   })
 })
 

@@ -50,7 +50,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   model: {
     flag: 'model',
     hint: 'PATH|NAME',
-    roles: ALL,
+    roles: ['gateway', 'instance'],
     default: undefined,
     defaultHelp: 'the model that ships',
     help: 'GGUF file, Hugging Face directory, or name of a pulled model',

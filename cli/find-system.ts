@@ -18,7 +18,7 @@ export async function localSystem(): Promise<RunningSystem | undefined> {
 }
 
 /** URL of the NATS to look at. Errors: `bus_unreachable` when nothing runs here, `runtime_ambiguous`. */
-export async function findNats(input: Input): Promise<string> {
+async function findNats(input: Input): Promise<string> {
   const { config: { nats } } = await input.resolve()
   if (nats !== undefined) return nats
   const system = await localSystem()

@@ -37,8 +37,8 @@ export interface OpenRequest {
   readonly id: string
   /**
    * New tokens, all that arrived since the last read, each once and in order of index for each choice; a choice's last
-   * one has its `finish`, also when its text met a stop string. Ends when the request is done, which is after its record
-   * says so. Throws a VolleyError when the request failed or was cancelled. For one reader.
+   * one has its `finish`, also when its text met a stop string. Ends when the request is done, which is after its
+   * record says so. Throws a VolleyError when the request failed or was cancelled. For one reader.
    */
   readonly tokens: AsyncIterable<TokenOut[]>
   /** Ends the request now: `tokens` throws `cancelled` soon after. Harmless when it has ended already, or twice. */
@@ -76,7 +76,9 @@ export interface FrontStats {
 export interface Front {
   models(): ServedModel[]
   stats(): FrontStats
-  /** Admits a request. Errors: `overloaded`, `no_instance`, `shutting_down`, `pipeline_not_found`; `cancelled` on abort. */
+  /**
+   * Admits a request. Errors: `overloaded`, `no_instance`, `shutting_down`, `pipeline_not_found`; `cancelled` on abort.
+   */
   submit(submission: Submission, signal: AbortSignal): Promise<OpenRequest>
   /** Requests known now, newest first. */
   requests(signal: AbortSignal): Promise<RequestSummary[]>

@@ -6,6 +6,7 @@ import { createApp } from '../../actors/gateway/http/app.ts'
 import { listen, type Listening } from '../../actors/gateway/http/listen.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { FakeFront } from '../helpers/fake-front.ts'
+import { send } from '../helpers/malformed.ts'
 
 const KEY = 'sk-test'
 const messages = [{ role: 'user' as const, content: 'Hi' }]
@@ -122,6 +123,7 @@ describe('a client that goes away', () => {
     const stream = await openai().chat.completions.create({ model: 'bytes', messages, stream: true })
     for await (const chunk of stream) if (chunk.choices[0]!.delta.content === 'l') break
     expect(await cancelSeen()).toHaveLength(1)
+    expect(front.cancelCalls).toBe(1)
   })
 
   it('cancels a stream while tokens flow', async () => {
@@ -132,6 +134,7 @@ describe('a client that goes away', () => {
     })
     for await (const _ of stream) abort.abort()
     expect(await cancelSeen()).toHaveLength(1)
+    expect(front.cancelCalls).toBe(1)
   })
 
   it('cancels an answer that is not streamed', async () => {
@@ -163,6 +166,14 @@ describe('a server that closes', () => {
     expect(text).toBe('Hello, world!')
     await closed
     await expect(openai().models.list()).rejects.toBeInstanceOf(OpenAI.APIConnectionError)
+  })
+
+  it('answers 408 to headers that do not arrive', async () => {
+    const hasty = await listen({ app: createApp({ front }), port: 0, host: '127.0.0.1', arrivalMs: 100 })
+    const bytes = Buffer.from('POST /v1/completions HTTP/1.1\r\nhost: x\r\n')
+    const answer = await send({ name: 'slow headers', bytes, then: 'wait', mayClose: false }, hasty.url, 20_000)
+    expect(String(answer)).toMatch(/^HTTP\/1.1 408 .*"code":"request_timeout"/s)
+    await hasty.close({ force: true })
   })
 
   it('names a port that is taken', async () => {

@@ -1,5 +1,6 @@
 /**
- * The smallest text side there can be: a token is a byte; 256 ends a turn, 257 begins a text, words of one token follow.
+ * The smallest text side there can be: a token is a byte; 256 ends a turn, 257 begins a text,
+ * words of one token follow.
  * @module
  */
 import type { ChatMessage, TextModel } from '../../runtime/engine/text.ts'

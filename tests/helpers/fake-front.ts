@@ -7,7 +7,7 @@ import type { Front, FrontStats, OpenRequest, RequestDetails, Submission } from 
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { VolleyError } from '../../runtime/errors.ts'
-import { newId } from '../../runtime/ids.ts'
+import { isToken, newId } from '../../runtime/ids.ts'
 import { byteModel, END } from './byte-model.ts'
 
 export interface Script {
@@ -20,6 +20,8 @@ export interface Script {
   /** Instead of the step after so many: throw, or wait until cancelled. */
   failAfter?: { steps: number; error: Error }
   hangAfter?: number
+  /** Log probability of every token drawn. @default {-0.5} */
+  logprob?: number
   /** Refused at admission. */
   refuse?: Error
   /** Never hears of a cancel. */
@@ -31,6 +33,8 @@ export class FakeFront implements Front {
   readonly submissions: Submission[] = []
   /** Ids of requests whose reader cancelled them while they ran. */
   readonly cancelled: string[] = []
+  /** How often `cancel()` of an open request was called. */
+  cancelCalls = 0
   readonly details = new Map<string, RequestDetails>()
   notReady: string | undefined
   private readonly texts: TextModel[]
@@ -73,6 +77,7 @@ export class FakeFront implements Front {
     this.details.set(id, record)
     const abort = new AbortController()
     const cancel = () => {
+      this.cancelCalls++
       if (record.state !== 'decode') return
       this.cancelled.push(id)
       enter('cancelled')
@@ -91,10 +96,12 @@ export class FakeFront implements Front {
   }
 
   async request(id: string) {
+    mustBeToken(id)
     return this.details.get(id)
   }
 
   async cancel(id: string) {
+    mustBeToken(id)
     return this.details.has(id)
   }
 
@@ -102,7 +109,7 @@ export class FakeFront implements Front {
     const { says = ['Hello, world!'], perStep = 1, stepMs = 0, failAfter, hangAfter = Infinity } = script
     const choices = Array.from(
       { length: submission.n },
-      (_, i) => tokensOf(this.texts[0]!, says[Math.min(i, says.length - 1)]!, submission, i),
+      (_, i) => tokensOf(this.texts[0]!, script.logprob, says[Math.min(i, says.length - 1)]!, submission, i),
     )
     const cancelled = () => new VolleyError('cancelled', 'The request was cancelled')
     for (let step = 0; choices.some(({ length }) => length > step * perStep); step++) {
@@ -121,9 +128,15 @@ export class FakeFront implements Front {
   }
 }
 
+/** A bus is as strict. */
+function mustBeToken(id: string): void {
+  if (!isToken(id)) throw new Error(`"${id}" is not a token`)
+}
+
 /** All tokens of a choice. Logprobs are made up, but depend on the token alone. */
 function tokensOf(
   model: TextModel,
+  logprob = -0.5,
   said: string | number[],
   { sampling, stop }: Submission,
   choice: number,
@@ -142,7 +155,7 @@ function tokensOf(
       { length: sampling.topLogprobs ?? 0 },
       (_, i): [number, number] => [(token + i) % 258, -0.5 - i],
     )
-    const logprobs = sampling.topLogprobs === undefined ? {} : { logprob: -0.5, top }
+    const logprobs = sampling.topLogprobs === undefined ? {} : { logprob, top }
     tokens.push({ choice, index, token, ...logprobs, ...(finish ? { finish } : {}) })
     if (finish) return tokens
   }

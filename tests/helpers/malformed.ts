@@ -1,6 +1,6 @@
 /**
- * HTTP requests that nobody should send, from a seed: broken JSON, wrong fields, wrong methods, bad headers, garbage. Each
- * is plain bytes, so that it can be thrown at any server of the API; `judge` says what is wrong with the answer.
+ * HTTP requests that nobody should send, from a seed: broken JSON, wrong fields, wrong methods, bad headers, garbage.
+ * Each is plain bytes, so that it can be thrown at any server of the API; `judge` says what is wrong with the answer.
  * @module
  */
 import { connect } from 'node:net'

@@ -85,6 +85,8 @@ function refuseMethod(c: Context, path: string, routes: readonly Route[]): never
 function logError(log: Log | undefined, thrown: unknown, requestId: string): void {
   const error = toVolleyError(thrown)
   // Refusals on purpose are no faults: the caller's, and those of a system that is starting, full or leaving.
-  if (isVolleyError(thrown) && (error.kind.status < 500 || error.kind.status === 503)) log?.debug({ requestId, code: error.code }, error.message)
+  const { status } = error.kind
+  const onPurpose = isVolleyError(thrown) && (status < 500 || status === 503)
+  if (onPurpose) log?.debug({ requestId, code: error.code }, error.message)
   else log?.error({ requestId, code: error.code, err: thrown }, error.message)
 }

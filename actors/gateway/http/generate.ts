@@ -1,6 +1,6 @@
 /**
- * The road of a generating request: submit, gather, answer, whole or as a stream. The same for both routes; what differs
- * is their Shape.
+ * The road of a generating request: submit, gather, answer, whole or as a stream. The same for both routes; what
+ * differs is their Shape.
  * @module
  */
 import type { Clock } from '../../../runtime/clock.ts'
@@ -10,7 +10,7 @@ import type { Front, OpenRequest, Submission } from '../front.ts'
 import { errorBody, errorResponse } from './errors.ts'
 import { ignoredHeader } from './fields.ts'
 import { type Delta, deltas } from './generation.ts'
-import { guarded } from './guard.ts'
+import { cancelledOnce, guarded } from './guard.ts'
 import type { HttpLimits } from './limits.ts'
 import type { HttpMetrics, Measure } from './metrics.ts'
 import type { Reply, Shape } from './shape.ts'
@@ -49,7 +49,7 @@ interface Usage {
 export async function generate(job: Job, signal: AbortSignal, options: GenerateOptions): Promise<Response> {
   const { clock, front, metrics } = options
   const startMs = clock.monotonic()
-  const open = await front.submit(job.submission, signal)
+  const open = cancelledOnce(await front.submit(job.submission, signal))
   const measure = metrics.begin(job.model.name, job.submission.prompt.length, startMs)
   const reply: Reply = {
     id: open.id,

@@ -8,6 +8,19 @@ import type { TokenOut } from '../../../runtime/engine/engine.ts'
 import { VolleyError } from '../../../runtime/errors.ts'
 import type { OpenRequest } from '../front.ts'
 
+/** The same request; however many find out that its reader has gone, it is cancelled once. */
+export function cancelledOnce(open: OpenRequest): OpenRequest {
+  let cancelled = false
+  return {
+    id: open.id,
+    tokens: open.tokens,
+    cancel() {
+      if (!cancelled) open.cancel()
+      cancelled = true
+    },
+  }
+}
+
 /**
  * The request's tokens; the request is cancelled when they are left early. Errors: `deadline` after `timeoutMs`,
  * `cancelled` when the signal fires, and what the tokens themselves throw.

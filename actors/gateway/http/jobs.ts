@@ -48,6 +48,7 @@ export function chatJob(front: Front, limits: HttpLimits): (raw: Record<string, 
       prompt: model.chat(messages),
       maxTokens: max_completion_tokens ?? max_tokens,
       topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+      fields: { prompt: 'messages', maxTokens: max_tokens === undefined ? 'max_completion_tokens' : 'max_tokens' },
       shape: chatShape,
       ignored,
     })
@@ -69,6 +70,7 @@ export function completionJob(front: Front, limits: HttpLimits): (raw: Record<st
       prompt: promptIds(body.prompt, model, limits),
       maxTokens: body.max_tokens,
       topLogprobs: body.logprobs,
+      fields: { prompt: 'prompt', maxTokens: 'max_tokens' },
       shape: completionShape,
       ignored,
     })
@@ -80,14 +82,16 @@ interface Prepared {
   prompt: number[]
   maxTokens: number | undefined
   topLogprobs: number | undefined
+  /** What the route calls these. */
+  fields: { prompt: string; maxTokens: string }
   shape: (reply: Reply) => Shape
   ignored: string[]
 }
 
 function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job {
-  const { model, prompt, maxTokens, topLogprobs, shape, ignored } = prepared
+  const { model, prompt, maxTokens, topLogprobs, fields, shape, ignored } = prepared
   const { stream = false, stop = [], n = 1, pipeline, lane = 'default', return_token_ids = false } = body
-  if (prompt.length === 0) throw new VolleyError('invalid_request', 'The prompt is empty', { param: 'prompt' })
+  if (prompt.length === 0) throw new VolleyError('invalid_request', 'The prompt is empty', { param: fields.prompt })
   const stops = typeof stop === 'string' ? [stop] : stop
   if (stops.length > 0 && !model.hasTokenizer) {
     throw new VolleyError('tokenizer_missing', `Model "${model.name}" has no tokenizer, so no text to stop at`, {
@@ -98,7 +102,7 @@ function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job 
   if (body.stream_options !== undefined && !stream) {
     throw new VolleyError('invalid_request', '"stream_options" needs "stream": true', { param: 'stream_options' })
   }
-  const sampling = toSampling(body, model, { promptTokens: prompt.length, maxTokens, topLogprobs })
+  const sampling = toSampling(body, model, { promptTokens: prompt.length, maxTokens, topLogprobs, fields })
   return {
     model,
     submission: {

@@ -1,6 +1,6 @@
 /**
- * What one HTTP request may cost before it is refused. All of it is checked at the front door, so that nothing behind it
- * needs to.
+ * What one HTTP request may cost before it is refused. All of it is checked at the front door, so that nothing behind
+ * it needs to.
  * @module
  */
 

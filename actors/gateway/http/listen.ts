@@ -42,7 +42,11 @@ export async function listen({ app, port, host, arrivalMs = 60_000 }: ListenOpti
         ),
       ),
   })
-  const timeouts = { requestTimeout: arrivalMs, headersTimeout: Math.min(arrivalMs, 20_000) }
+  const timeouts = {
+    requestTimeout: arrivalMs,
+    headersTimeout: Math.min(arrivalMs, 20_000),
+    connectionsCheckingInterval: Math.min(arrivalMs, 5_000),
+  }
   // Node would refuse a missing host and an odd expectation by itself, but without a body.
   const server = createServer({ ...timeouts, requireHostHeader: false }, (request, response) => {
     if (request.headers.host !== undefined || request.httpVersion === '1.0') void handler(request, response)

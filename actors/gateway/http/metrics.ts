@@ -1,6 +1,6 @@
 /**
- * Numbers for Prometheus, in a registry of their own: `volley_*` in base units, and the same under vLLM's names, so that
- * dashboards made for it work.
+ * Numbers for Prometheus, in a registry of their own: `volley_*` in base units, and the same under vLLM's names, so
+ * that dashboards made for it work.
  * @module
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'

@@ -4,6 +4,7 @@
  */
 import type { Context } from 'hono'
 import { VolleyError } from '../../../runtime/errors.ts'
+import { isToken } from '../../../runtime/ids.ts'
 import type { Front, ServedModel } from '../front.ts'
 import { readJsonObject } from './body.ts'
 import { generate, type GenerateOptions, type Job } from './generate.ts'
@@ -67,7 +68,12 @@ export function routeTable(options: GenerateOptions): Route[] {
 
 function requestRoutes(front: Front): Route[] {
   const none = (id: string) => new VolleyError('request_not_found', `There is no request "${id}", or it ended long ago`)
-  const idOf = (c: Context) => c.req.param('id')!
+  // No request is named by anything but a token, and what is behind need not cope with more.
+  const idOf = (c: Context) => {
+    const id = c.req.param('id')!
+    if (isToken(id)) return id
+    throw none(id)
+  }
   return [
     {
       method: 'GET',

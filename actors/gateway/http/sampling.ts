@@ -13,6 +13,8 @@ interface Wanted {
   /** Undefined = as many as fit. */
   maxTokens: number | undefined
   topLogprobs: number | undefined
+  /** What the route calls these. */
+  fields: { prompt: string; maxTokens: string }
 }
 
 /** Errors: `context_length_exceeded`, `invalid_request` for token ids outside the vocabulary. */
@@ -32,9 +34,8 @@ export function toSampling(body: SamplingBody, model: TextModel, wanted: Wanted)
     presencePenalty: body.presence_penalty ?? 0,
     frequencyPenalty: body.frequency_penalty ?? 0,
     repetitionPenalty: body.repetition_penalty ?? 1,
-    logitBias: Object.entries(body.logit_bias ?? {}).map((
-      [id, bias],
-    ) => [checkTokenId(Number(id), model, 'logit_bias'), bias]),
+    logitBias: Object.entries(body.logit_bias ?? {})
+      .map(([id, bias]) => [checkTokenId(Number(id), model, 'logit_bias'), bias]),
     ...(wanted.topLogprobs === undefined ? {} : { topLogprobs: wanted.topLogprobs }),
     stopTokens,
     // The engine's flag is about every stop token; the caller's own stay in force.
@@ -42,22 +43,19 @@ export function toSampling(body: SamplingBody, model: TextModel, wanted: Wanted)
   }
 }
 
-function maxTokensOf({ name, contextLength }: TextModel, { promptTokens, maxTokens }: Wanted): number {
+function maxTokensOf({ name, contextLength }: TextModel, { promptTokens, maxTokens, fields }: Wanted): number {
   const left = contextLength - promptTokens
-  if (left < 1 || (maxTokens ?? 0) > left) {
-    const asked = maxTokens === undefined
-      ? `${promptTokens} tokens of prompt`
-      : `${promptTokens + maxTokens} tokens (${promptTokens} of prompt, ${maxTokens} to generate)`
-    throw new VolleyError(
-      'context_length_exceeded',
-      `Model "${name}" has a context of ${contextLength} tokens, but the request needs ${asked}`,
-      {
-        param: left < 1 ? 'prompt' : 'max_tokens',
-        remedy: 'shorten the prompt or lower max_tokens',
-      },
-    )
-  }
-  return maxTokens ?? left
+  const least = maxTokens ?? 1
+  if (least <= left) return maxTokens ?? left
+  throw new VolleyError(
+    'context_length_exceeded',
+    `Model "${name}" has a context of ${contextLength} tokens, but the request needs ${promptTokens + least}: ` +
+      `${promptTokens} of prompt and ${maxTokens ?? 'at least 1'} to generate`,
+    {
+      param: left < 1 ? fields.prompt : fields.maxTokens,
+      remedy: `shorten the prompt${maxTokens === undefined ? '' : ` or lower ${fields.maxTokens}`}`,
+    },
+  )
 }
 
 /** The id itself. Error: `invalid_request` when the vocabulary has no such token. */

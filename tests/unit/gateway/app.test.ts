@@ -52,6 +52,7 @@ describe('requests', () => {
 
   it('that are unknown get 404, and joining a stream is refused', async () => {
     for (const method of ['GET', 'DELETE']) {
+      expect((await get('/v1/requests/..%2fnone', { method })).status).toBe(404)
       expect(await get('/v1/requests/none', { method })).toMatchObject({
         status: 404,
         body: { error: { code: 'request_not_found' } },

@@ -69,6 +69,11 @@ describe('POST /v1/completions', () => {
     expect(chunks.flatMap((c) => c.choices[0].logprobs.text_offset)).toEqual([0, 1, 2])
   })
 
+  it('sends a number for a logprob that JSON cannot carry', async () => {
+    front.script = { logprob: -Infinity }
+    expect((await ask({ logprobs: 0, max_tokens: 1 })).choices[0].logprobs.token_logprobs).toEqual([-9999])
+  })
+
   it('streams the same text, and its finish with the last of it', async () => {
     const all = await events(await post(app, PATH, { ...base, stream: true }))
     expect(all.at(-1)).toBe('[DONE]')
@@ -85,6 +90,12 @@ describe('POST /v1/completions', () => {
     })
     expect(await ask({ prompt: 'x'.repeat(3000) })).toMatchObject({
       error: { code: 'context_length_exceeded', param: 'prompt' },
+    })
+    expect(await ask({ prompt: new Array(2048).fill(65) })).toMatchObject({
+      error: {
+        message: expect.stringContaining('needs 2049: 2048 of prompt and at least 1 to generate'),
+        param: 'prompt',
+      },
     })
     expect((await ask({ max_tokens: 2045, stop: 'o' })).choices[0].text).toBe('Hell')
   })

@@ -302,6 +302,17 @@ export function busExam(name: string, makeWorld: () => Promise<BusWorld>): void 
         expect([second.seq, second.delivery, second.json()]).toEqual([first.seq, 2, { n: 1 }])
       })
 
+      it('loses none of several hops whose leases have passed together', async () => {
+        const { phase, hop } = await newPhase()
+        for (let n = 1; n <= 6; n++) await during(bus.append(hop(), '{}'))
+        let first: Delivery[] = []
+        while (first.length < 6) first = [...first, ...(await pull(bus, phase, 8))]
+        await world.pass(ACK_WAIT_MS + 200)
+        const again = new Set<number>()
+        for (let tries = 0; tries < 4; tries++) for (const { seq } of await pull(other, phase, 8, 250)) again.add(seq)
+        expect(again).toEqual(new Set(first.map(({ seq }) => seq)))
+      })
+
       it('working() keeps the lease', async () => {
         const { phase, hop } = await newPhase()
         await during(bus.append(hop(), '{}'))

@@ -14,6 +14,9 @@ import { logger } from '../../runtime/observe/log.ts'
 import type { Label } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
 import { setLabel } from '../../runtime/pool/labels.ts'
+import { directPlane } from '../../runtime/transfer/direct.ts'
+import { engineMover } from '../../runtime/transfer/engine-mover.ts'
+import type { TransferPlane } from '../../runtime/transfer/plane.ts'
 import { decode } from '../decode/actor.ts'
 import { loadExtensions } from '../extensions.ts'
 import { modelPath } from '../model-path.ts'
@@ -23,7 +26,6 @@ import { stopWatchOf } from '../stop-watch.ts'
 import { show } from '../show/actor.ts'
 import { transfer } from '../transfer/actor.ts'
 import { Instance } from './instance.ts'
-import { busMover } from './mover.ts'
 
 const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
 
@@ -35,11 +37,16 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   const path = modelPath(config.model)
   const text = openText(path)
   const bus = await joinBus(config, base, signal)
+  // Bytes that go over NATS must not stand before tokens and beats: a connection of their own.
+  const bulk = await joinBus(config, `${base} bulk`, signal)
+  const modes = config.transfer === 'auto' ? undefined : [config.transfer]
   const labels = Object.entries(config.labels).flatMap(([label, count]) => Array<Label>(count ?? 0).fill(label as Label))
   const failed = new AbortController()
   const either = AbortSignal.any([signal, failed.signal])
   const instances: Instance[] = []
+  let plane: TransferPlane | undefined
   try {
+    plane = await directPlane({ owner: base, incarnation: newId('life'), bus: bulk, ...(modes ? { modes } : {}) })
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
@@ -49,8 +56,9 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
         signal: either,
       })
       engine.onExit((error) => error !== undefined && failed.abort(error))
-      const instance = new Instance({
-        bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover: busMover(bus, id, engine), stopWatch: stopWatchOf(text),
+      const mover = engineMover({ plane, engine, onPull: (request) => instance.holds.renew(request) })
+      const instance: Instance = new Instance({
+        bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover, stopWatch: stopWatchOf(text),
         actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid,
         onError: (error, request) => log.error({ err: error, request }, 'hop'),
       })
@@ -70,7 +78,8 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
     if (failed.signal.aborted) throw failed.signal.reason
   } finally {
     await Promise.all(instances.map((instance) => instance.stop(config.graceMs)))
-    await bus.close()
+    await plane?.close()
+    await Promise.all([bus.close(), bulk.close()])
   }
 }
 

@@ -3,9 +3,10 @@
  * subjects and streams, nothing of requests.
  * @module
  */
+import process from 'node:process'
 import type { Msg } from '@nats-io/transport-node'
 import { type Clock, realClock, sleep } from '../clock.ts'
-import { isVolleyError, VolleyError } from '../errors.ts'
+import { VolleyError } from '../errors.ts'
 import type { Body, Bus, Message } from './bus.ts'
 import { requireApiLevel } from './capabilities.ts'
 import { natsBucket, ttlHeader } from './nats-bucket.ts'
@@ -31,12 +32,19 @@ export interface NatsBusOptions {
   name: string
   /** Gives up connecting. */
   signal?: AbortSignal
+  /**
+   * What a subscriber throws, and what the server says about a subscription (denied).
+   *
+   * @default a warning of the process
+   */
+  onError?: (error: unknown) => void
   /** @default {realClock} */
   clock?: Clock
 }
 
 /** Connects, or fails within seconds. Errors: `bus_unreachable`, `server_too_old`, `cancelled`. */
-export async function natsBus({ servers, name, signal, clock = realClock }: NatsBusOptions): Promise<Bus> {
+export async function natsBus(options: NatsBusOptions): Promise<Bus> {
+  const { servers, name, signal, clock = realClock, onError = warn } = options
   const link = await openLink({ servers, name, clock, signal })
   try {
     await checkServer(link, signal)
@@ -44,7 +52,7 @@ export async function natsBus({ servers, name, signal, clock = realClock }: Nats
     await link.nc.close()
     throw error
   }
-  return busOn(link)
+  return busOn(link, onError)
 }
 
 async function checkServer(link: Link, signal: AbortSignal | undefined): Promise<void> {
@@ -67,7 +75,7 @@ async function checkServer(link: Link, signal: AbortSignal | undefined): Promise
   }
 }
 
-function busOn(link: Link): Bus {
+function busOn(link: Link, onError: (error: unknown) => void): Bus {
   const { nc, js, jsm, clock } = link
   const ensurePhase = (phase: string): Promise<void> => makeConsumer(link, phase)
   return {
@@ -87,11 +95,12 @@ function busOn(link: Link): Bus {
       const subscription = nc.subscribe(subject, {
         ...options,
         callback(error, message) {
-          if (error) return surface(fromRequest(error, `subscription ${subject}`))
+          if (error) return onError(fromRequest(error, `subscription ${subject}`))
+          // A throw inside the client's reader would end the connection without a word.
           try {
             onMessage(toMessage(link, message))
           } catch (thrown) {
-            surface(thrown)
+            onError(thrown)
           }
         },
       })
@@ -148,6 +157,8 @@ function busOn(link: Link): Bus {
   }
 }
 
+const warn = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error))
+
 /** What is sent into a closed connection is lost, as it is into a broken one. Error: `body_too_large`. */
 function send({ nc, closed }: Link, subject: string, data: Body): void {
   if (closed || nc.isDraining()) return
@@ -170,12 +181,4 @@ function toMessage(link: Link, message: Msg): Message {
       if (reply) send(link, reply, body)
     },
   }
-}
-
-/** A throw inside the client's reader would end the connection without a word; thrown outside, it is heard. */
-function surface(error: unknown): void {
-  if (isVolleyError(error, 'bus_unreachable')) return
-  queueMicrotask(() => {
-    throw error
-  })
 }

@@ -92,7 +92,7 @@ export interface EngineStats {
 }
 
 export interface PrefillJob {
-  /** Name of the hold it makes. */
+  /** Name of the hold it makes; one of that name that is there already is replaced. */
   hold: string
   /** Prompt, length >= 1. */
   tokens: number[]
@@ -148,7 +148,11 @@ export interface Engine {
   hasRoom(tokens: number): boolean
   /** Computes a prompt's KV and draws the first tokens. Errors: `kv_exhausted`, `context_length_exceeded`, `cancelled`. */
   prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult>
-  /** Goes on generating; `onTokens` gets every step's new tokens, in order of index for each choice. Error: `kv_lost` = no such hold. */
+  /**
+   * Goes on generating; `onTokens` gets every step's new tokens, in order of index for each choice. Room for all choices
+   * is reserved at once, so that a run which has begun never lacks it. Errors, through `done`: `kv_lost` = no such hold,
+   * or one of another prompt; `kv_exhausted`.
+   */
   decode(job: DecodeJob, onTokens: (tokens: TokenOut[]) => void, signal: AbortSignal): DecodeRun
   hold(name: string): HoldInfo | undefined
   /**
@@ -158,7 +162,7 @@ export interface Engine {
   exportHold(name: string): Promise<{ bytes: Uint8Array; digest: string }>
   /** Makes a hold out of another engine's exported bytes. Errors: `transfer_failed` (digest or numerics differ), `kv_exhausted`. */
   importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo>
-  /** Frees a hold; unknown names are fine. Blocks stay in the prefix cache until their room is needed. */
+  /** Frees a hold, and cancels a prefill that would make it; unknown names are fine. Blocks stay in the prefix cache until their room is needed. */
   release(hold: string): void
   close(): Promise<void>
 }

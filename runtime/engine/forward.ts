@@ -23,7 +23,8 @@ export interface Forward {
   readonly numerics: string
   /**
    * True: a row's bits depend on its own sequence alone, so chunks of several sequences, and prefill with decode, may
-   * share a step. False: the loop gives every prefill chunk a step of its own.
+   * share a step. False: the loop gives every prefill chunk a step of its own, on a grid fixed from position 0; chunks
+   * of one token each still share a step, so their bits must not depend on each other.
    */
   readonly batchInvariant: boolean
   /** One step over all chunks. Answers one [rows * vocab] array a chunk (rows: 0, 1 or tokens.length). */

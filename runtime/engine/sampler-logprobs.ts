@@ -14,9 +14,9 @@ export interface Logprobs {
 /** @param logits [vocab], as the model gave them; @param count alternatives wanted, 0 = only the chosen token's. */
 export function logprobsOf(logits: Float32Array, token: number, count: number): Logprobs {
   let max = -Infinity
-  for (const logit of logits) if (logit > max) max = logit
+  for (let id = 0; id < logits.length; id++) if (logits[id]! > max) max = logits[id]!
   let mass = 0
-  for (const logit of logits) mass += expNegative(logit - max)
+  for (let id = 0; id < logits.length; id++) mass += expNegative(logits[id]! - max)
   const log = (id: number) => logits[id]! - max - Math.log(mass)
   const logprob = log(token)
   if (count === 0) return { logprob }
@@ -26,12 +26,14 @@ export function logprobsOf(logits: Float32Array, token: number, count: number): 
 /** Ids of the `count` greatest, by insertion: count is small (at most 20 at the front door). */
 function greatest(logits: Float32Array, count: number): number[] {
   const ids: number[] = []
+  let least = -Infinity
   for (let id = 0; id < logits.length; id++) {
-    if (ids.length === count && logits[id]! <= logits[ids[count - 1]!]!) continue
+    if (ids.length === count && logits[id]! <= least) continue
     let at = ids.length
     while (at > 0 && logits[ids[at - 1]!]! < logits[id]!) at--
     ids.splice(at, 0, id)
     if (ids.length > count) ids.pop()
+    least = logits[ids.at(-1)!]!
   }
   return ids
 }

@@ -1,61 +1,96 @@
 /**
- * Which tokens a draw may take: top-k, min-p and top-p over weights relative to the most likely token. Exact, yet
- * does not sort the whole vocabulary when a few tokens decide.
+ * Which tokens a draw may take: top-k, min-p and top-p. Exact without sorting the vocabulary: weights are counted in
+ * bins of an eighth of an octave, and only the bin in which the cut falls is sorted.
  * @module
  */
 
-/** Where the cut is made. 0 / 0 / 1 = no cut. */
+/** What is wanted. 0 / 0 / 1 = no cut. */
 export interface Truncation {
   topK: number
   minP: number
   topP: number
 }
 
-/** How far down each try looks: first at tokens this likely relative to the likeliest, in the end at all that can be drawn. */
-const FLOORS = [2 ** -10, 2 ** -30, 2 ** -80, Number.MIN_VALUE]
+/** A token stays if its weight is greater than `weight`, or equal and among the first `ties` (by id) of that weight. */
+export interface Cut {
+  weight: number
+  ties: number
+}
+
+/** Upper half of a float64, less 17 bits: sign, exponent and three bits of the fraction. Monotone in the weight. */
+const BIN_SHIFT = 17
+const BINS = (0x3ff00000 >>> BIN_SHIFT) + 1
+/** Which half of a float64 in memory is the upper one: 1 on little-endian machines. */
+const UPPER = new Uint8Array(Float64Array.of(1).buffer)[7] === 0x3f ? 1 : 0
+
+const counts = new Int32Array(BINS)
+const masses = new Float64Array(BINS)
 
 /**
- * Tokens that stay, most likely first, ties in order of id; `undefined` = all stay.
- * top-p's mass is that of the tokens which top-k and min-p leave.
+ * Where the cut falls; `undefined` = all stay. min-p is relative to the likeliest token; top-p's mass is that of the
+ * tokens which top-k and min-p leave; the token that reaches it stays.
  *
- * @param weights [vocab] e^((logit - max) / temperature), so the greatest is 1
+ * @param weights [vocab] e^((logit - max) / temperature): the greatest is 1, none is greater
  */
-export function truncate(weights: Float64Array, { topK, minP, topP }: Truncation): number[] | undefined {
-  const limit = topK > 0 ? Math.min(topK, weights.length) : weights.length
-  const limited = limit < weights.length
-  if (!limited && minP <= 0 && topP >= 1) return undefined
-  const wanted = limited || topP >= 1 ? Infinity : topP * massAbove(weights, minP)
-  let kept: number[] = []
-  for (const floor of FLOORS) {
-    kept = ranked(weights, Math.max(floor, minP))
-    if (floor <= minP || kept.length >= limit || massOf(weights, kept) >= wanted) break
+export function findCut(weights: Float64Array, { topK, minP, topP }: Truncation): Cut | undefined {
+  const limit = topK > 0 && topK < weights.length ? topK : Infinity
+  if (limit === Infinity && minP <= 0 && topP >= 1) return undefined
+  fillBins(weights, Math.max(minP, Number.MIN_VALUE))
+  const kept = descend(weights, minP, limit, Infinity)
+  return topP < 1 ? descend(weights, minP, limit, topP * kept.mass) : kept
+}
+
+function fillBins(weights: Float64Array, floor: number): void {
+  counts.fill(0)
+  masses.fill(0)
+  const halves = new Int32Array(weights.buffer, weights.byteOffset, weights.length * 2)
+  for (let id = 0; id < weights.length; id++) {
+    if (weights[id]! < floor) continue
+    const bin = halves[2 * id + UPPER]! >>> BIN_SHIFT
+    counts[bin]!++
+    masses[bin]! += weights[id]!
   }
-  if (kept.length > limit) kept.length = limit
-  if (topP >= 1) return kept
-  return nucleus(weights, kept, limited ? topP * massOf(weights, kept) : wanted)
 }
 
-/** Token ids of at least `floor`, by falling weight, then rising id. */
-function ranked(weights: Float64Array, floor: number): number[] {
-  const ids: number[] = []
-  for (let id = 0; id < weights.length; id++) if (weights[id]! >= floor) ids.push(id)
-  return ids.sort((a, b) => weights[b]! - weights[a]! || a - b)
-}
-
-/** The shortest head of `ids` whose mass reaches `wanted`; at least one token. */
-function nucleus(weights: Float64Array, ids: number[], wanted: number): number[] {
-  let mass = 0
-  for (let i = 0; i < ids.length; i++) {
-    mass += weights[ids[i]!]!
-    if (mass >= wanted) return ids.slice(0, i + 1)
+/** From the likeliest token down, until `count` tokens or a mass of `wanted` are reached. */
+function descend(weights: Float64Array, minP: number, count: number, wanted: number): Cut & { mass: number } {
+  let [seen, mass] = [0, 0]
+  for (let bin = BINS - 1; bin >= 0; bin--) {
+    if (counts[bin] === 0) continue
+    if (seen + counts[bin]! >= count || mass + masses[bin]! >= wanted) {
+      const cut = descendBin(membersOf(weights, bin, minP), count - seen, wanted, mass)
+      if (cut) return cut
+    }
+    seen += counts[bin]!
+    mass += masses[bin]!
   }
-  return ids
+  return { weight: Math.max(minP, Number.MIN_VALUE), ties: Infinity, mass }
 }
 
-const massOf = (weights: Float64Array, ids: number[]): number => ids.reduce((mass, id) => mass + weights[id]!, 0)
+/** The cut within one bin; `undefined` = rounding: its members one by one just miss what they reach together. */
+function descendBin(
+  members: Float64Array,
+  count: number,
+  wanted: number,
+  mass: number,
+): (Cut & { mass: number }) | undefined {
+  let ties = 0
+  for (let i = members.length - 1; i >= 0; i--) {
+    const weight = members[i]!
+    ties = weight === members[i + 1] ? ties + 1 : 1
+    mass += weight
+    if (members.length - i >= count || mass >= wanted) return { weight, ties, mass }
+  }
+  return undefined
+}
 
-function massAbove(weights: Float64Array, floor: number): number {
-  let mass = 0
-  for (const weight of weights) if (weight >= floor) mass += weight
-  return mass
+/** Weights of a bin in rising order. */
+function membersOf(weights: Float64Array, bin: number, minP: number): Float64Array {
+  const halves = new Int32Array(weights.buffer, weights.byteOffset, weights.length * 2)
+  const members = new Float64Array(counts[bin]!)
+  let at = 0
+  for (let id = 0; id < weights.length; id++) {
+    if (halves[2 * id + UPPER]! >>> BIN_SHIFT === bin && weights[id]! >= minP) members[at++] = weights[id]!
+  }
+  return members.sort()
 }

@@ -16,9 +16,9 @@ export interface BlockKeeper {
 const keepsNothing: BlockKeeper = { keeps: () => false, dropped: () => {} }
 
 /**
- * Blocks are *referenced* (count > 0), *cached* (count 0, kept by the keeper) or *empty*. Free = cached + empty. Whoever
- * will need blocks takes a {@linkcode Reservation} first: promised blocks are never given to another, so drawing on a
- * reservation cannot fail.
+ * Blocks are *referenced* (count > 0), *cached* (count 0, kept by the keeper) or *empty*; free = cached + empty.
+ * Whoever will need blocks takes a {@linkcode Reservation} first: promised blocks are never given to another, so drawing
+ * on a reservation cannot fail.
  */
 export class BlockAllocator {
   readonly blocks: number
@@ -71,7 +71,7 @@ export class BlockAllocator {
     return new Reservation(this, count, (change) => (this.#promised += change))
   }
 
-  /** A block nobody refers to, with one reference. Only a reservation calls this: it has seen to it that there is one. */
+  /** A free block, with one reference. Only a reservation calls this: it has seen to it that there is one. */
   take(): number {
     let block = this.#empty.pop()
     if (block === undefined) {
@@ -98,9 +98,8 @@ export class BlockAllocator {
 
   /** One reference less; the last one frees the block. */
   unref(block: number): void {
-    const left = --this.#refs[block]!
-    if (left > 0) return
-    if (left < 0) throw new VolleyError('internal', `KV block ${block} was freed twice`)
+    if (this.#refs[block]! === 0) throw new VolleyError('internal', `KV block ${block} was freed twice`)
+    if (--this.#refs[block]! > 0) return
     if (this.#keeper.keeps(block)) this.#cached.add(block)
     else this.#empty.push(block)
   }

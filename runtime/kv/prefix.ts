@@ -62,7 +62,7 @@ export class PrefixIndex implements BlockKeeper {
     return found
   }
 
-  /** Makes a finished block findable. Where an equal one is known already, that one stays and this one is not indexed. */
+  /** Makes a finished block findable. Where an equal one is known already, that one stays. */
   add(name: string, block: number): void {
     if (this.#blocks.has(name) || this.#names.has(block)) return
     this.#blocks.set(name, block)

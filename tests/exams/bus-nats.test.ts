@@ -1,7 +1,8 @@
 import { describe } from 'vitest'
 import { natsBus } from '../../runtime/bus/nats.ts'
 import { natsServerPath, startNatsServer } from '../helpers/nats-server.ts'
-import { busExam, type BusWorld } from './bus.ts'
+import type { BusWorld } from './bus/exam.ts'
+import { busExam } from './bus.ts'
 
 const pass = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -20,7 +21,7 @@ async function makeWorld(): Promise<BusWorld> {
   }
 }
 
-if (natsServerPath) busExam('natsBus()', makeWorld)
+if (natsServerPath) busExam('natsBus()', makeWorld, { concurrent: true })
 else {
   console.log('no nats-server at or above 2.12 found: the exam of natsBus() is skipped. Set NATS_SERVER to one.')
   describe.skip('natsBus()', () => undefined)

@@ -67,8 +67,8 @@ export class SystemWatch {
   }
 
   /** The next claim of a phase, by any request or one: who took it and as which attempt. */
-  nextClaim(phase: string, id?: string): Promise<Transition> {
-    return this.next((t) => t.state === 'claimed' && phaseOf(t) === phase && (id === undefined || t.id === id))
+  nextClaim(phase: string, id?: string, withinMs?: number): Promise<Transition> {
+    return this.next((t) => t.state === 'claimed' && phaseOf(t) === phase && (id === undefined || t.id === id), withinMs)
   }
 
   async request(id: string): Promise<RequestDetails> {

@@ -67,7 +67,8 @@ export interface System {
 /** Starts a system; resolves when it says `ready`. Rejects with its log when it does not. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const state = mkdtempSync(join(tmpdir(), 'volley-system-'))
-  const env = { ...process.env, VOLLEY_STATE: state, NODE_NO_WARNINGS: '1' }
+  const { VOLLEY_TEST_MODEL: _, ...rest } = process.env
+  const env = { ...rest, VOLLEY_STATE: state }
   const child = spawn(process.execPath, [join(ROOT, 'cli/main.ts'), 'serve', ...flagsOf(options)], {
     // A group of its own: whatever becomes of this process, the whole group can be ended.
     detached: true,

@@ -2,16 +2,27 @@
  * Engines on the toy model, and the few lines every engine test needs: prompts, sampling, one whole generation.
  * @module
  */
+import { expect } from 'vitest'
 import type { DecodeJob, Engine, SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
-import { EngineCore, type CoreOptions } from '../../runtime/engine/loop/core.ts'
-import { toyForward, type ToyForward, type ToyOptions } from './toy-forward.ts'
+import { type CoreOptions, EngineCore } from '../../runtime/engine/loop/core.ts'
+import { type ToyForward, toyForward, type ToyHooks, type ToyOptions } from './toy-forward.ts'
 
 /** A deadline for whatever a test waits for. */
 export const patience = (): AbortSignal => AbortSignal.timeout(20_000)
 
 export const greedy: SamplingParams = {
-  maxTokens: 12, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1, presencePenalty: 0, frequencyPenalty: 0,
-  repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: false,
+  maxTokens: 12,
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  seed: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repetitionPenalty: 1,
+  logitBias: [],
+  stopTokens: [],
+  ignoreEos: false,
 }
 
 /** Every token of it depends on the generator. */
@@ -19,12 +30,34 @@ export const drawn: SamplingParams = { ...greedy, temperature: 1, seed: 42 }
 
 /** A prompt that repeats for the same (length, seed) and differs otherwise from its first token on. */
 export const prompt = (length: number, seed = 0): number[] =>
-  Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) + Math.imul(seed + 1, 40503) + i * seed) >>> 8).map((n) => n % 90)
+  Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) + Math.imul(seed + 1, 40503) + i * seed) >>> 8).map((
+    n,
+  ) => n % 90)
 
-export function toyEngine(toy: ToyOptions = {}, sizes: Partial<CoreOptions> = {}): { engine: EngineCore; forward: ToyForward } {
+const open: EngineCore[] = []
+
+/** An engine on this thread; {@linkcode closeToys} closes it. */
+export function toyEngine(
+  toy: ToyOptions & ToyHooks = {},
+  sizes: Partial<CoreOptions> = {},
+): { engine: EngineCore; forward: ToyForward } {
   const forward = toyForward(toy)
   const engine = new EngineCore(forward, { model: 'toy', modelDigest: 'd1', blockTokens: 4, chunkTokens: 16, ...sizes })
+  open.push(engine)
   return { engine, forward }
+}
+
+/** After every test: closes all engines and sees that none has lost a block. */
+export async function closeToys(): Promise<void> {
+  for (const engine of open.splice(0)) {
+    await engine.close()
+    const { blocksFree, blocksReserved, holds } = engine.stats()
+    expect({ blocksFree, blocksReserved, holds }).toEqual({
+      blocksFree: engine.info.blocksTotal,
+      blocksReserved: 0,
+      holds: 0,
+    })
+  }
 }
 
 /** A generation of a request, told apart by choice. */
@@ -45,15 +78,17 @@ export async function generate(
   { choices = 1, signal = patience() }: { choices?: number; signal?: AbortSignal } = {},
 ): Promise<Generated> {
   const hold = newName()
-  const { first, cachedTokens } = await engine.prefill({ hold, tokens, sampling, choices }, signal)
-  const outs = [...first]
-  const open = first.filter((out) => !out.finish)
-  if (open.length > 0) {
-    const job = { hold, prompt: tokens, sampling, choices: open.map(({ choice, token }) => ({ choice, generated: [token] })) }
-    outs.push(...(await decodeAll(engine, job, signal)))
+  try {
+    const { first, cachedTokens } = await engine.prefill({ hold, tokens, sampling, choices }, signal)
+    const outs = [...first]
+    const more = first.filter((out) => !out.finish).map(({ choice, token }) => ({ choice, generated: [token] }))
+    if (more.length > 0) {
+      outs.push(...(await decodeAll(engine, { hold, prompt: tokens, sampling, choices: more }, signal)))
+    }
+    return { tokens: byChoice(outs, choices), outs, cachedTokens }
+  } finally {
+    engine.release(hold)
   }
-  engine.release(hold)
-  return { tokens: byChoice(outs, choices), outs, cachedTokens }
 }
 
 /** All tokens of a decode. */

@@ -5,6 +5,7 @@ import { toyForward, type ToyOptions } from './toy-forward.ts'
 const loadToy: ModelFactory = async (load) => {
   if (load['fail']) throw new Error('no such toy')
   if (load['exit']) process.exit(4)
+  if (load['hang']) await new Promise((resolve) => setTimeout(resolve, 1e8))
   return { forward: toyForward(load as ToyOptions), model: 'toy', modelDigest: 'd1' }
 }
 export default loadToy

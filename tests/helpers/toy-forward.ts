@@ -26,6 +26,12 @@ export interface ToyOptions {
   deadly?: number
 }
 
+/** What a test may do to the toy on its own thread. */
+export interface ToyHooks {
+  /** Called, and awaited, in the middle of each step: chunks are chosen, nothing is computed yet. */
+  during?: () => unknown
+}
+
 /** The toy, with a record of what it was asked. */
 export interface ToyForward extends Forward {
   /** Rows of each chunk of each step. */
@@ -43,7 +49,7 @@ function mix(a: number, b: number, c: number): number {
   return ((h ^ (h >>> 15)) >>> 0) / 2 ** 31 - 1
 }
 
-export function toyForward(options: ToyOptions = {}): ToyForward {
+export function toyForward(options: ToyOptions & ToyHooks = {}): ToyForward {
   const { batchInvariant = true, vocabSize = 96, contextLength = 512, numerics = 'toy', stepMs = 0 } = options
   const salt = [...numerics].reduce((sum, char) => sum * 31 + char.charCodeAt(0), 0) % 1000
   const steps: ToyForward['steps'] = []
@@ -54,7 +60,8 @@ export function toyForward(options: ToyOptions = {}): ToyForward {
     const { blockTokens } = pool.shape
     let x = Array.from({ length: KV_DIM }, (_, d) => mix(token, d, salt))
     for (let layer = 0; layer < LAYERS; layer++) {
-      const at = (p: number, part: 0 | 1) => pool.offset(table[Math.floor(p / blockTokens)]!, layer, part, p % blockTokens)
+      const at = (p: number, part: 0 | 1) =>
+        pool.offset(table[Math.floor(p / blockTokens)]!, layer, part, p % blockTokens)
       const [k, v] = [at(position, 0), at(position, 1)]
       for (let d = 0; d < KV_DIM; d++) {
         pool.data[k + d] = x[d]! * mix(d, layer, 1) + x[(d + 3) % KV_DIM]! + position * 1e-3 + cut
@@ -93,9 +100,22 @@ export function toyForward(options: ToyOptions = {}): ToyForward {
   }
 
   const config: DecoderConfig = {
-    family: 'llama', vocabSize, hiddenSize: KV_DIM, intermediateSize: KV_DIM, layers: LAYERS, heads: 1, kvHeads: 1,
-    headDim: KV_DIM, rmsNormEps: 1e-5, contextLength, ropeTheta: 10_000, ropeScaling: undefined,
-    slidingWindow: [undefined, undefined], tiedEmbeddings: true, bosToken: undefined, endTokens: [0],
+    family: 'llama',
+    vocabSize,
+    hiddenSize: KV_DIM,
+    intermediateSize: KV_DIM,
+    layers: LAYERS,
+    heads: 1,
+    kvHeads: 1,
+    headDim: KV_DIM,
+    rmsNormEps: 1e-5,
+    contextLength,
+    ropeTheta: 10_000,
+    ropeScaling: undefined,
+    slidingWindow: [undefined, undefined],
+    tiedEmbeddings: true,
+    bosToken: undefined,
+    endTokens: [0],
   }
   return {
     config,
@@ -112,8 +132,11 @@ export function toyForward(options: ToyOptions = {}): ToyForward {
       const tokens = chunks.flatMap((chunk) => Array.from(chunk.tokens))
       if (tokens.includes(options.deadly ?? -1)) process.exit(3)
       if (tokens.includes(options.poison ?? -1)) throw new Error('the toy was poisoned')
+      // As a real backend, it has read the tables before it writes by them.
+      const taken = chunks.map((chunk) => ({ ...chunk, table: Array.from(chunk.table) }))
+      await options.during?.()
       if (stepMs > 0) await new Promise((resolve) => setTimeout(resolve, stepMs))
-      return chunks.map((chunk) => compute(chunk, pool))
+      return taken.map((chunk) => compute(chunk, pool))
     },
     memory: () => ({ bytes: 0, tensors: 0 }),
     dispose: () => void (disposed = true),

@@ -47,6 +47,7 @@ export function chatJob(front: Front, limits: HttpLimits): (raw: Record<string, 
       model,
       prompt: model.chat(messages),
       maxTokens: max_completion_tokens ?? max_tokens,
+      unasked: limits.chatTokens,
       topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
       fields: { prompt: 'messages', maxTokens: max_tokens === undefined ? 'max_completion_tokens' : 'max_tokens' },
       shape: chatShape,
@@ -69,6 +70,7 @@ export function completionJob(front: Front, limits: HttpLimits): (raw: Record<st
       model,
       prompt: promptIds(body.prompt, model, limits),
       maxTokens: body.max_tokens,
+      unasked: limits.completionTokens,
       topLogprobs: body.logprobs,
       fields: { prompt: 'prompt', maxTokens: 'max_tokens' },
       shape: completionShape,
@@ -81,6 +83,8 @@ interface Prepared {
   model: TextModel
   prompt: number[]
   maxTokens: number | undefined
+  /** Most tokens when the caller names no number. */
+  unasked: number
   topLogprobs: number | undefined
   /** What the route calls these. */
   fields: { prompt: string; maxTokens: string }
@@ -89,7 +93,7 @@ interface Prepared {
 }
 
 function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job {
-  const { model, prompt, maxTokens, topLogprobs, fields, shape, ignored } = prepared
+  const { model, prompt, maxTokens, unasked, topLogprobs, fields, shape, ignored } = prepared
   const { stream = false, stop = [], n = 1, pipeline, lane = 'default', return_token_ids = false } = body
   if (prompt.length === 0) throw new VolleyError('invalid_request', 'The prompt is empty', { param: fields.prompt })
   const stops = typeof stop === 'string' ? [stop] : stop
@@ -102,7 +106,7 @@ function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job 
   if (body.stream_options !== undefined && !stream) {
     throw new VolleyError('invalid_request', '"stream_options" needs "stream": true', { param: 'stream_options' })
   }
-  const sampling = toSampling(body, model, { promptTokens: prompt.length, maxTokens, topLogprobs, fields })
+  const sampling = toSampling(body, model, { promptTokens: prompt.length, maxTokens, unasked, topLogprobs, fields })
   return {
     model,
     submission: {

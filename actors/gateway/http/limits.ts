@@ -20,6 +20,14 @@ export interface HttpLimits {
   stopChars: number
   /** Most entries of `logit_bias`: they ride in every hop. @default {300} */
   logitBias: number
+  /**
+   * Tokens of a chat answer, and of a completion (OpenAI's own number), when the caller names none: room for them is kept
+   * from the start.
+   * @default {1024}
+   * @default {16}
+   */
+  chatTokens: number
+  completionTokens: number
   /** A request that lasts longer fails with `deadline`. @default {600000} */
   requestTimeoutMs: number
   /** A silent stream gets a comment so often, so that proxies keep it open. @default {15000} */
@@ -35,6 +43,8 @@ export const defaultLimits: HttpLimits = {
   stopStrings: 16,
   stopChars: 256,
   logitBias: 300,
+  chatTokens: 1024,
+  completionTokens: 16,
   requestTimeoutMs: 600_000,
   heartbeatMs: 15_000,
 }

@@ -10,8 +10,9 @@ import type { SamplingBody } from './schemas.ts'
 
 interface Wanted {
   promptTokens: number
-  /** Undefined = as many as fit. */
+  /** Undefined = `unasked`, or what fits of it. */
   maxTokens: number | undefined
+  unasked: number
   topLogprobs: number | undefined
   /** What the route calls these. */
   fields: { prompt: string; maxTokens: string }
@@ -43,10 +44,10 @@ export function toSampling(body: SamplingBody, model: TextModel, wanted: Wanted)
   }
 }
 
-function maxTokensOf({ name, contextLength }: TextModel, { promptTokens, maxTokens, fields }: Wanted): number {
+function maxTokensOf({ name, contextLength }: TextModel, { promptTokens, maxTokens, unasked, fields }: Wanted): number {
   const left = contextLength - promptTokens
   const least = maxTokens ?? 1
-  if (least <= left) return maxTokens ?? left
+  if (least <= left) return maxTokens ?? Math.min(unasked, left)
   throw new VolleyError(
     'context_length_exceeded',
     `Model "${name}" has a context of ${contextLength} tokens, but the request needs ${promptTokens + least}: ` +

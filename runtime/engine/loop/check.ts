@@ -19,7 +19,9 @@ export function checkPrefill(job: PrefillJob, info: EngineInfo): void {
 /** Errors: `kv_lost` (the hold is of another prompt), `context_length_exceeded`, `invalid_request`. */
 export function checkDecode(job: DecodeJob, held: readonly number[], info: EngineInfo): void {
   if (job.prompt.length !== held.length || job.prompt.some((token, i) => token !== held[i])) {
-    throw new VolleyError('kv_lost', `The hold "${job.hold}" is of another prompt`, { remedy: 'Prefill the prompt again.' })
+    throw new VolleyError('kv_lost', `The hold "${job.hold}" is of another prompt`, {
+      remedy: 'Prefill the prompt again.',
+    })
   }
   if (job.choices.length === 0) throw invalid('A decode needs at least one choice', 'n')
   for (const { choice, generated } of job.choices) {
@@ -40,7 +42,9 @@ function checkTokens(tokens: readonly number[], { vocabSize }: EngineInfo, param
 function checkSampling(sampling: SamplingParams): void {
   const { maxTokens, temperature, topP, minP, repetitionPenalty } = sampling
   if (!(maxTokens >= 1)) throw invalid(`max_tokens must be at least 1, not ${maxTokens}`, 'max_tokens')
-  if (!(temperature >= 0 && temperature < Infinity)) throw invalid(`temperature cannot be ${temperature}`, 'temperature')
+  if (!(temperature >= 0 && temperature < Infinity)) {
+    throw invalid(`temperature cannot be ${temperature}`, 'temperature')
+  }
   if (!(topP > 0 && topP <= 1)) throw invalid(`top_p must lie in (0, 1], not ${topP}`, 'top_p')
   if (!(minP >= 0 && minP <= 1)) throw invalid(`min_p must lie in [0, 1], not ${minP}`, 'min_p')
   if (!(repetitionPenalty > 0)) {
@@ -51,7 +55,7 @@ function checkSampling(sampling: SamplingParams): void {
 const invalid = (message: string, param: string) => new VolleyError('invalid_request', message, { param })
 
 const tooLong = (tokens: number, { contextLength }: EngineInfo) =>
-  new VolleyError('context_length_exceeded', `${tokens} tokens leave no room for output in a context of ${contextLength}`, {
+  new VolleyError('context_length_exceeded', `${tokens} tokens do not fit into a context of ${contextLength}`, {
     remedy: 'Shorten the prompt, or start with a larger --context.',
     param: 'prompt',
   })

@@ -9,7 +9,7 @@ import type { BlockTable } from '../../kv/table.ts'
 import type { SamplingParams, TokenOut } from '../engine.ts'
 import type { Chunk } from '../forward.ts'
 import { hasPenalties, Penalties } from '../sampler-penalties.ts'
-import { drawToken, finishOf, tokenLimit, type Place } from './draw.ts'
+import { drawToken, finishOf, type Place, tokenLimit } from './draw.ts'
 import type { Hold } from './holds.ts'
 import { Job } from './job.ts'
 

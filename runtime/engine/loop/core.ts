@@ -9,8 +9,9 @@ import { KvPool } from '../../kv/pool.ts'
 import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
 import type { HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
 import type { Forward } from '../forward.ts'
+import { handled } from '../handled.ts'
 import { checkDecode, checkPrefill } from './check.ts'
-import { Holds, type Hold } from './holds.ts'
+import { type Hold, Holds } from './holds.ts'
 import { Prefill } from './prefill.ts'
 import { Run } from './run.ts'
 import { decideSizes, type EngineSizes } from './size.ts'
@@ -173,10 +174,4 @@ const shuttingDown = () => new VolleyError('shutting_down', 'The engine is closi
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, cancel: () => void): Promise<T> {
   signal.addEventListener('abort', cancel, { once: true })
   return promise.finally(() => signal.removeEventListener('abort', cancel))
-}
-
-/** The same promise; a rejection that nobody awaits yet must not end the process. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
 }

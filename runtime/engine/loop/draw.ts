@@ -3,7 +3,7 @@
  * @module
  */
 import type { SamplingParams, TokenOut } from '../engine.ts'
-import { sample, type Draw } from '../sampler.ts'
+import { type Draw, sample } from '../sampler.ts'
 
 /** How long a sequence may become. */
 export interface Place {

@@ -120,6 +120,7 @@ export class Prefill extends Job {
     const { sampling, tokens, choices } = this.job
     const penalties = hasPenalties(sampling) ? new Penalties(tokens) : undefined
     const place = { promptTokens: tokens.length, contextLength: this.#options.contextLength }
-    return Array.from({ length: choices }, (_, choice) => drawToken(logits, { sampling, choice, index: 0, penalties }, place))
+    const draw = (choice: number) => drawToken(logits, { sampling, choice, index: 0, penalties }, place)
+    return Array.from({ length: choices }, (_, choice) => draw(choice))
   }
 }

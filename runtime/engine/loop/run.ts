@@ -5,6 +5,7 @@
 import { toVolleyError, VolleyError } from '../../errors.ts'
 import type { KvCache } from '../../kv/cache.ts'
 import type { DecodeJob, DecodeRun, TokenOut } from '../engine.ts'
+import { handled } from '../handled.ts'
 import { Choice } from './choice.ts'
 import type { Hold } from './holds.ts'
 
@@ -27,9 +28,7 @@ export class Run implements DecodeRun {
   /** Reserves room for every choice. Error: `kv_exhausted`; then none is kept. */
   constructor(job: DecodeJob, options: RunOptions) {
     this.#onTokens = options.onTokens
-    this.done = this.#settled.promise
-    // Whoever awaits `done` sees a rejection; it must not count as unhandled before they do.
-    this.done.catch(() => {})
+    this.done = handled(this.#settled.promise)
     this.#running = job.choices.length
     const choices: Choice[] = []
     try {

@@ -69,7 +69,8 @@ export function decideSizes(model: DecoderConfig, options: EngineSizes): Sizes {
   const wanted = options.contextLength ?? model.contextLength
   positive({ maxBatch, blockTokens, chunkTokens, contextLength: wanted })
   if (chunkTokens % blockTokens !== 0) {
-    throw new VolleyError('invalid_config', `chunkTokens (${chunkTokens}) must be a multiple of blockTokens (${blockTokens})`)
+    const problem = `chunkTokens (${chunkTokens}) must be a multiple of blockTokens (${blockTokens})`
+    throw new VolleyError('invalid_config', problem, { param: 'chunkTokens' })
   }
   const shape = { layers: model.layers, kvDim: model.kvHeads * model.headDim, blockTokens }
   const blockBytes = blockFloats(shape) * Float32Array.BYTES_PER_ELEMENT
@@ -78,8 +79,9 @@ export function decideSizes(model: DecoderConfig, options: EngineSizes): Sizes {
   const kvBytes = options.kvBytes ?? Math.min(maxBatch * sequence * blockBytes, DEFAULT_KV_BYTES)
   const blocksTotal = options.blocksTotal ?? Math.floor(kvBytes / blockBytes)
   if (!(blocksTotal >= 2)) {
-    throw new VolleyError('invalid_config', `A KV cache of ${blocksTotal} blocks of ${blockBytes} bytes holds no sequence`, {
+    throw new VolleyError('invalid_config', `A KV cache of ${blocksTotal} blocks holds no sequence`, {
       remedy: `Give it at least ${2 * blockBytes} bytes.`,
+      param: 'kvBytes',
     })
   }
   // One block is left for the copy that a decode makes of a hold's partial last block.
@@ -90,7 +92,8 @@ export function decideSizes(model: DecoderConfig, options: EngineSizes): Sizes {
 function positive(sizes: Record<string, number>): void {
   for (const [name, value] of Object.entries(sizes)) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new VolleyError('invalid_config', `${name} must be a whole number of at least 1, not ${value}`, { param: name })
+      const problem = `${name} must be a whole number of at least 1, not ${value}`
+      throw new VolleyError('invalid_config', problem, { param: name })
     }
   }
 }

@@ -96,7 +96,7 @@ export class Steps {
     const choices = this.running
     const { prefills } = this
     let budget = sizes.chunkTokens
-    if (choices.length > 0) {
+    if (choices.some((choice) => choice.left === 1)) {
       const affordable = this.meter.tokensIn(sizes.mixedStepMs) ?? Math.floor(budget * FIRST_GUESS)
       budget = Math.min(budget, Math.max(affordable, sizes.shape.blockTokens))
     }
@@ -106,22 +106,31 @@ export class Steps {
   }
 
   async #step(work: Work[]): Promise<void> {
-    const { forward, pool } = this.#options
     for (const { job } of work) job.begin()
     const started = performance.now()
-    let logits: Float32Array[] = []
-    try {
-      logits = await forward.run(work.map(({ chunk }) => chunk), pool)
-    } catch (error) {
-      const failure = failed(error)
-      for (const { job } of work) job.fail(failure)
-    }
+    const results = await this.#run(work)
     const stepMs = performance.now() - started
-    work.forEach(({ job }, i) => apply(job, logits[i], stepMs))
+    work.forEach(({ job }, i) => conclude(job, results[i], stepMs))
     for (const { job } of work) job.settle()
     this.#count(work, stepMs)
     for (const run of this.#runs) run.flush()
     this.#options.onStep()
+  }
+
+  /**
+   * Logits of each chunk, or why there are none. A step that throws is run once more chunk by chunk (which writes the
+   * same KV again), so that a job which cannot be computed takes no other down with it.
+   */
+  async #run(work: Work[]): Promise<(Float32Array | VolleyError)[]> {
+    const { forward, pool } = this.#options
+    try {
+      return await forward.run(work.map(({ chunk }) => chunk), pool)
+    } catch (error) {
+      if (work.length === 1) return [failed(error)]
+      const results: (Float32Array | VolleyError)[] = []
+      for (const each of work) results.push(...(await this.#run([each])))
+      return results
+    }
   }
 
   #count(work: Work[], stepMs: number): void {
@@ -135,12 +144,14 @@ export class Steps {
   }
 }
 
-/** A row that cannot be sampled fails its own job only. */
-function apply(job: Work['job'], logits: Float32Array | undefined, stepMs: number): void {
+/** Gives a job its logits; what cannot be sampled fails that job only. */
+function conclude(job: Work['job'], result: Float32Array | VolleyError | undefined, stepMs: number): void {
   if (job.over) return
+  if (!(result instanceof Float32Array)) {
+    return job.fail(result ?? new VolleyError('engine_failed', 'The Forward answered fewer chunks than it was given'))
+  }
   try {
-    if (!logits) throw new VolleyError('internal', 'The Forward answered fewer chunks than it was given')
-    job.apply(logits, stepMs)
+    job.apply(result, stepMs)
   } catch (error) {
     job.fail(failed(error))
   }

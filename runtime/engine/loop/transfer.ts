@@ -15,7 +15,7 @@ import { Hold } from './holds.ts'
 const SLICE_BYTES = 4 * 1024 * 1024
 
 /** SHA-256 (hex) over the bytes. */
-export async function digestOf(bytes: Uint8Array): Promise<string> {
+async function digestOf(bytes: Uint8Array): Promise<string> {
   const hash = createHash('sha256')
   for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
     if (at > 0) await setImmediate()
@@ -41,7 +41,7 @@ export interface ImportRules {
   contextLength: number
 }
 
-/** A hold made of exported bytes, in fresh blocks. Errors: `transfer_failed`, `kv_exhausted`, `context_length_exceeded`. */
+/** A hold made of exported bytes, in fresh blocks. Errors: `transfer_failed`, `kv_exhausted`. */
 export async function importBlocks(
   cache: KvCache,
   info: HoldInfo & { tokenIds: number[] },
@@ -78,7 +78,9 @@ function mismatch(
   if (tokens < 1 || tokens >= contextLength) return `it has ${tokens} tokens, this engine's context ${contextLength}`
   if (info.tokenIds.length !== tokens) return `it has ${tokens} tokens and ${info.tokenIds.length} token ids`
   if (cache.blocksFor(tokens) !== blocks) return `${tokens} tokens do not take ${blocks} blocks here`
-  if (blocks * blockBytes !== bytes.length) return `${blocks} blocks take ${blocks * blockBytes} bytes, not ${bytes.length}`
+  if (blocks * blockBytes !== bytes.length) {
+    return `${blocks} blocks take ${blocks * blockBytes} bytes, not ${bytes.length}`
+  }
   return undefined
 }
 

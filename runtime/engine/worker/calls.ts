@@ -15,8 +15,13 @@ interface Waiting {
 export class Calls {
   readonly #waiting = new Map<number, Waiting>()
 
+  /** Calls that wait. */
+  get open(): number {
+    return this.#waiting.size
+  }
+
   /** Opens a call; the promise settles with its answer. */
-  open<T>(id: number, onTokens?: (tokens: TokenOut[]) => void): Promise<T> {
+  add<T>(id: number, onTokens?: (tokens: TokenOut[]) => void): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.#waiting.set(id, { resolve, reject, ...(onTokens && { onTokens }) })
     return promise as Promise<T>

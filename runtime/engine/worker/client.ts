@@ -7,6 +7,7 @@ import type { Worker } from 'node:worker_threads'
 import { VolleyError } from '../../errors.ts'
 import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
 import type { HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
+import { handled } from '../handled.ts'
 import { Calls } from './calls.ts'
 import type { Call, Message } from './protocol.ts'
 
@@ -18,29 +19,44 @@ export interface EngineThread extends Engine {
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 
+export interface ClientOptions {
+  /** How long `close()` waits for the step under way. */
+  closeTimeoutMs: number
+  /** How long the thread may be silent while a call is open; then it is ended. */
+  stallTimeoutMs: number
+}
+
 export class EngineClient implements EngineThread {
   readonly info: EngineInfo
   readonly #worker: Worker
-  readonly #closeTimeoutMs: number
+  readonly #options: ClientOptions
   readonly #calls = new Calls()
   readonly #holds = new Map<string, HoldInfo>()
+  /** Holds whose making is under way; one released meanwhile must not appear again when the answer comes. */
+  readonly #making = new Set<{ hold: string; released: boolean }>()
   readonly #exit = Promise.withResolvers<VolleyError | undefined>()
   #stats: EngineStats
   /** Blocks asked for by calls that the stats do not know of yet. */
   #asked: { id: number; blocks: number }[] = []
   #lastId = 0
+  #heardAt = performance.now()
+  #stalled: VolleyError | undefined
   #closing: Promise<void> | undefined
   #gone: VolleyError | undefined
 
-  constructor(worker: Worker, ready: Message & { kind: 'ready' }, closeTimeoutMs: number) {
+  constructor(worker: Worker, ready: Message & { kind: 'ready' }, options: ClientOptions) {
     this.info = ready.info
     this.#stats = ready.stats
     this.#worker = worker
-    this.#closeTimeoutMs = closeTimeoutMs
+    this.#options = options
     let cause: unknown
     worker.on('message', (message: Message) => this.#hear(message))
     worker.on('error', (error) => (cause = error))
-    worker.on('exit', (code) => this.#died(code, cause))
+    const watch = setInterval(() => this.#watch(), options.stallTimeoutMs / 4).unref()
+    worker.on('exit', (code) => {
+      clearInterval(watch)
+      this.#died(code, cause)
+    })
   }
 
   stats(): EngineStats {
@@ -54,9 +70,11 @@ export class EngineClient implements EngineThread {
 
   async prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
     const { answer } = this.#call<PrefillResult>({ kind: 'prefill', job }, { signal, tokens: job.tokens.length })
-    const result = await answer
-    this.#holds.set(job.hold, result.hold)
-    return result
+    const result = await this.#mirror(job.hold, answer, ({ hold }) => hold)
+    if (!signal.aborted) return result
+    // The abort came too late to be heard over there; whoever aborts must not be left with a hold.
+    this.release(job.hold)
+    throw cancelled()
   }
 
   decode(job: DecodeJob, onTokens: (tokens: TokenOut[]) => void, signal: AbortSignal): DecodeRun {
@@ -74,14 +92,14 @@ export class EngineClient implements EngineThread {
   }
 
   async importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
-    const { answer } = this.#call<HoldInfo>({ kind: 'import', info, bytes, digest }, { tokens: info.tokens })
-    const hold = await answer
-    this.#holds.set(hold.hold, hold)
-    return hold
+    const call = { kind: 'import', info, bytes: shared(bytes), digest } as const
+    const { answer } = this.#call<HoldInfo>(call, { tokens: info.tokens })
+    return await this.#mirror(info.hold, answer, (hold) => hold)
   }
 
   release(hold: string): void {
     this.#holds.delete(hold)
+    for (const making of this.#making) if (making.hold === hold) making.released = true
     this.#send({ kind: 'release', hold })
   }
 
@@ -98,7 +116,7 @@ export class EngineClient implements EngineThread {
     if (this.#gone) return
     const { answer } = this.#call<void>({ kind: 'close' })
     let timer: ReturnType<typeof setTimeout> | undefined
-    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#closeTimeoutMs)))
+    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.closeTimeoutMs)))
     // A thread that dies meanwhile is closed too; one that does not answer in time is ended all the same.
     await Promise.race([answer.catch(() => {}), deadline])
     clearTimeout(timer)
@@ -106,23 +124,34 @@ export class EngineClient implements EngineThread {
     await this.#exit.promise
   }
 
+  /** Knows the hold from its answer on. */
+  async #mirror<T>(hold: string, answer: Promise<T>, infoOf: (result: T) => HoldInfo): Promise<T> {
+    const making = { hold, released: false }
+    this.#making.add(making)
+    try {
+      const result = await answer
+      if (!making.released) this.#holds.set(hold, infoOf(result))
+      return result
+    } finally {
+      this.#making.delete(making)
+    }
+  }
+
   #call<T>(
     call: WithoutId<Call>,
     options: { signal?: AbortSignal; tokens?: number; onTokens?: (tokens: TokenOut[]) => void } = {},
   ): { id: number; answer: Promise<T> } {
     const { signal, tokens, onTokens } = options
+    const refusal = this.#gone ?? (signal?.aborted ? cancelled() : undefined)
+    if (refusal) return { id: 0, answer: handled(Promise.reject(refusal)) }
     const id = this.#lastId + 1
-    const opened = this.#calls.open<T>(id, onTokens)
+    if (this.#calls.open === 0) this.#heardAt = performance.now()
+    const opened = this.#calls.add<T>(id, onTokens)
     const abort = () => this.#send({ kind: 'abort', call: id })
     signal?.addEventListener('abort', abort, { once: true })
-    const answer = opened.finally(() => signal?.removeEventListener('abort', abort))
-    // Whoever awaits the answer sees a rejection; it must not count as unhandled before they do.
-    answer.catch(() => {})
-    if (this.#gone) this.#calls.rejectAll(this.#gone)
-    else this.#send(call)
+    this.#send(call)
     if (tokens !== undefined) this.#asked.push({ id, blocks: this.#blocksFor(tokens) })
-    if (signal?.aborted) abort()
-    return { id, answer }
+    return { id, answer: handled(opened.finally(() => signal?.removeEventListener('abort', abort))) }
   }
 
   #send(call: WithoutId<Call>): void {
@@ -131,17 +160,29 @@ export class EngineClient implements EngineThread {
 
   #hear(message: Message): void {
     if (message.kind !== 'news') return
+    this.#heardAt = performance.now()
     this.#stats = message.stats
     this.#asked = this.#asked.filter(({ id }) => id > message.seen)
     for (const report of message.reports) this.#calls.take(report)
   }
 
+  /** Ends a thread from which nothing comes any more. */
+  #watch(): void {
+    const silentMs = performance.now() - this.#heardAt
+    if (this.#calls.open === 0 || silentMs < this.#options.stallTimeoutMs) return
+    this.#stalled = new VolleyError('engine_failed', `A step has not ended for ${Math.round(silentMs)} ms`)
+    void this.#worker.terminate()
+  }
+
   #died(code: number, cause: unknown): void {
-    const how = cause instanceof Error ? cause.message : `exit code ${code}`
-    const error = new VolleyError('engine_failed', `The engine's thread ended: ${how}`, {
-      remedy: 'Start another engine; requests go on elsewhere from what they have.',
-      cause,
-    })
+    const why = this.#stalled ?? cause
+    const how = why instanceof Error ? why.message : `exit code ${code}`
+    const error = this.#closing
+      ? new VolleyError('shutting_down', 'The engine is closed')
+      : new VolleyError('engine_failed', `The engine's thread ended: ${how}`, {
+        remedy: 'Start another engine; requests go on elsewhere from what they have.',
+        cause: why,
+      })
     this.#gone = error
     this.#holds.clear()
     this.#calls.rejectAll(error)
@@ -151,4 +192,14 @@ export class EngineClient implements EngineThread {
   #blocksFor(tokens: number): number {
     return Math.ceil(tokens / this.info.blockTokens)
   }
+}
+
+const cancelled = () => new VolleyError('cancelled', 'The call was cancelled')
+
+/** The bytes on shared memory: copied once if they are not there yet, and never with a larger buffer they lie in. */
+function shared(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length))
+  copy.set(bytes)
+  return copy
 }

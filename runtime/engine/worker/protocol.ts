@@ -3,7 +3,7 @@
  * shared memory and are not copied. Every call has an id, and its answer carries the same one.
  * @module
  */
-import { ERROR_KINDS, toVolleyError, VolleyError, type ErrorCode } from '../../errors.ts'
+import { ERROR_KINDS, type ErrorCode, toVolleyError, VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { DecodeJob, EngineInfo, EngineStats, HoldInfo, PrefillJob, TokenOut } from '../engine.ts'
 import type { Forward } from '../forward.ts'

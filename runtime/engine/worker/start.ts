@@ -30,17 +30,24 @@ export interface StartOptions extends EngineSizes {
    * @default {5_000}
    */
   closeTimeoutMs?: number
+  /**
+   * How long the thread may be silent while a call is open. Then it counts as hung and is ended.
+   *
+   * @default {120_000}
+   */
+  stallTimeoutMs?: number
   signal?: AbortSignal
 }
 
 /** Errors: `engine_unavailable` (or what the factory threw), `deadline`, `cancelled`. */
 export async function startEngine(options: StartOptions): Promise<EngineThread> {
-  const { load, factory, startTimeoutMs = 300_000, closeTimeoutMs = 5_000, signal, ...sizes } = options
+  const { load, factory, startTimeoutMs = 300_000, signal, ...others } = options
+  const { closeTimeoutMs = 5_000, stallTimeoutMs = 120_000, ...sizes } = others
   const workerData: ThreadData = { factory: (factory ?? new URL('./model.ts', import.meta.url)).href, load, sizes }
   const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData })
   try {
     const ready = await untilReady(worker, startTimeoutMs, signal)
-    return new EngineClient(worker, ready, closeTimeoutMs)
+    return new EngineClient(worker, ready, { closeTimeoutMs, stallTimeoutMs })
   } catch (error) {
     await worker.terminate()
     throw error
@@ -56,7 +63,10 @@ function untilReady(worker: Worker, timeoutMs: number, signal?: AbortSignal): Pr
   const onError = (error: unknown) => reject(toVolleyError(error, 'engine_unavailable'))
   const onExit = (code: number) => reject(unavailable(`its thread ended while it was loading, exit code ${code}`))
   const onAbort = () => reject(new VolleyError('cancelled', 'The start of the engine was cancelled'))
-  const timer = setTimeout(() => reject(new VolleyError('deadline', `The engine did not load within ${timeoutMs} ms`)), timeoutMs)
+  const timer = setTimeout(
+    () => reject(new VolleyError('deadline', `The engine did not load within ${timeoutMs} ms`)),
+    timeoutMs,
+  )
   worker.on('message', onMessage).on('error', onError).on('exit', onExit)
   signal?.addEventListener('abort', onAbort, { once: true })
   if (signal?.aborted) onAbort()

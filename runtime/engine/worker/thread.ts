@@ -5,7 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { EngineCore } from '../loop/core.ts'
-import { toErrorData, type Call, type Message, type ModelFactory, type Report, type ThreadData } from './protocol.ts'
+import { type Call, type Message, type ModelFactory, type Report, type ThreadData, toErrorData } from './protocol.ts'
 
 const port = parentPort!
 const post = (message: Message) => port.postMessage(message)
@@ -59,7 +59,8 @@ function serve(create: (onStep: () => void) => EngineCore): void {
         return answer(call.id, (signal) => core.prefill(call.job, signal))
       case 'decode':
         return answer(call.id, (signal) => {
-          const onTokens = (tokens: (Report & { kind: 'tokens' })['tokens']) => news({ kind: 'tokens', call: call.id, tokens })
+          const onTokens = (tokens: (Report & { kind: 'tokens' })['tokens']) =>
+            news({ kind: 'tokens', call: call.id, tokens })
           const run = core.decode(call.job, onTokens, signal)
           stops.set(call.id, (choice) => run.stop(choice))
           return run.done

@@ -176,6 +176,17 @@ describe.skipIf(!natsServerPath)('natsBus()', () => {
     await expect(bus!.bucket('volley_requests').get('not a key')).rejects.toMatchObject({ code: 'internal' })
   })
 
+  it('a subscriber that throws is reported and harms nobody', async () => {
+    const errors: unknown[] = []
+    const bus = await natsBus({ servers: server.url, name: 'thrower', onError: (error) => errors.push(error) })
+    bus.subscribe('volley.v1.ctl.broken', (message) => void message.json())
+    bus.subscribe('volley.v1.ctl.whole', (message) => message.respond('here'))
+    await bus.request('volley.v1.ctl.broken', 'not json', { timeoutMs: 200 }).catch(() => undefined)
+    expect(errors).toEqual([expect.any(SyntaxError)])
+    expect((await bus.request('volley.v1.ctl.whole', '', { timeoutMs: 1_000 })).text()).toBe('here')
+    await bus.close()
+  })
+
   it('while the server is away every call ends at its own deadline, and none hangs', async () => {
     const [bus] = buses
     await server.kill()

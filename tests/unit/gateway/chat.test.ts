@@ -121,7 +121,7 @@ describe('POST /v1/chat/completions', () => {
         temperature: 0.5,
         topP: 1,
         minP: 0.1,
-        maxTokens: 2038,
+        maxTokens: 1024,
         presencePenalty: 0,
         frequencyPenalty: 0,
         repetitionPenalty: 1,

@@ -3,6 +3,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
+import type { Delivery } from '../../../runtime/bus/bus.ts'
 import { subjects } from '../../../runtime/bus/subjects.ts'
 import { ACK_WAIT_MS } from '../../../runtime/bus/topology.ts'
 import { newId } from '../../../runtime/ids.ts'

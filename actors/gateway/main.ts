@@ -6,7 +6,7 @@ import { subjects } from '../../runtime/bus/subjects.ts'
 import { realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
 import { openText } from '../../runtime/engine/text/mod.ts'
-import { newId } from '../../runtime/ids.ts'
+import { newId, toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
@@ -36,7 +36,9 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
   const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
-  await presence.renew()
+  const card = { state: 'served', name: text.name, contextLength: text.contextLength, vocabSize: text.vocabSize, hasTokenizer: text.hasTokenizer }
+  const model = new Presence(bus, realClock, 'volley_models', toToken(text.name), () => card)
+  await Promise.all([presence.renew(), model.renew()])
   const app = createApp({ front, apiKeys: config.apiKeys, log })
   const server = await listen({ app, port: config.port, host: config.host })
   const service = listService(bus, 'gateway', `gateway ${gateway} at ${server.url}, model ${text.name}`, [{
@@ -52,6 +54,8 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   await closed
   cluster.stop()
   service.stop()
+  // The model's key ages out by itself: another gateway may serve it still.
+  model.stop()
   await presence.close().catch(() => undefined)
   await bus.close()
 }

@@ -8,6 +8,7 @@ import { realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
 import { openText } from '../../runtime/engine/text/mod.ts'
 import { startEngine } from '../../runtime/engine/worker/start.ts'
+import { VolleyError } from '../../runtime/errors.ts'
 import { newId } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import { logger } from '../../runtime/observe/log.ts'
@@ -46,7 +47,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   const instances: Instance[] = []
   let plane: TransferPlane | undefined
   try {
-    plane = await directPlane({ owner: base, incarnation: newId('life'), bus: bulk, ...(modes ? { modes } : {}) })
+    plane = await directPlane({ owner: base, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, ...(modes ? { modes } : {}) })
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
@@ -83,8 +84,19 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   }
 }
 
-/** Prefill's and decode's engine: one for both so far. */
-function backendOf(config: Config): string {
-  const { prefill: wanted } = config.engine
-  return wanted === 'auto' ? 'wasm' : wanted
+/** Backends that are there so far, and the one that `auto` takes. */
+const BACKENDS = ['wasm', 'cpu']
+
+/** What computes. Error: `engine_unavailable` for what is not there yet, so that nobody measures one thing and believes another. */
+function backendOf({ engine: { prefill: first, decode: second }, dtype, threads }: Config): string {
+  const refuse = (what: string, remedy: string): never => {
+    throw new VolleyError('engine_unavailable', `Cannot compute with ${what}: this version does not have it`, { remedy })
+  }
+  for (const name of [first, second]) {
+    if (name !== 'auto' && !BACKENDS.includes(name)) refuse(`--engine ${name}`, `take one of: auto, ${BACKENDS.join(', ')}`)
+  }
+  if (first !== second) refuse('one engine a phase', 'name one engine for all phases')
+  if (dtype !== undefined && dtype !== 'f32') refuse(`--dtype ${dtype}`, 'leave it out: weights are widened to f32')
+  if (threads !== undefined && threads > 1) refuse(`--threads ${threads}`, 'leave it out: one thread an instance; more instances use more cores')
+  return first === 'auto' ? 'wasm' : first
 }

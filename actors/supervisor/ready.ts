@@ -43,8 +43,8 @@ export async function waitUntilReady(http: string, { clock, timeoutMs, signal, o
 async function whyNot(http: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     const response = await fetch(`${http}/ready`, { signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]) })
-    const text = await response.text()
-    return response.ok ? undefined : text.slice(0, 300) || `HTTP ${response.status}`
+    const body = await response.json().catch(() => undefined) as { error?: { message?: string } } | undefined
+    return response.ok ? undefined : body?.error?.message ?? `HTTP ${response.status}`
   } catch {
     signal.throwIfAborted()
     return 'the gateway does not answer yet'

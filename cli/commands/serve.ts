@@ -39,13 +39,14 @@ export async function untilStopped(
   input: Input,
   config: Config,
   work: (system: System) => Promise<void>,
+  entry: URL = new URL('../main.ts', import.meta.url),
 ): Promise<void> {
   const { output } = input
   const stop = new AbortController()
   let hurry = (): void => process.exit(130)
   onStopSignals(() => stop.abort(), () => hurry())
   const system = await startSystem(config, {
-    entry: new URL('../main.ts', import.meta.url),
+    entry,
     signal: stop.signal,
     progress: terminalProgress(),
     onNats: (nats) => output.data({ nats }, `nats ${nats}`),

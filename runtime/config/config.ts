@@ -40,6 +40,8 @@ export interface Config {
   /** Targets in milliseconds: time to first token, time per output token. */
   slo: Partial<Record<'ttft' | 'tpot', number>>
   transfer: 'auto' | 'memory' | 'unix' | 'tcp' | 'nats'
+  /** Address on which other hosts may pull KV over TCP. */
+  transferHost: string
   /** Any of these opens the HTTP door; empty = open to all. */
   apiKeys: string[]
   /** Hosts from which image URLs may be fetched. */

@@ -184,8 +184,8 @@ function toRotateHalf(values: Float32Array, headDim: number, inner: number): Flo
 /** llama2.c's legacy float32 file: seven int32, then the tensors. */
 export function llama2cSource(path: string): ModelSource {
   const bytes = new Uint8Array(readFileSync(path))
-  const sizes = [...new Int32Array(bytes.slice(0, 28).buffer)] as [number, number, number, number, number, number, number]
-  const [hidden, inter, layers, heads, kvHeads, vocab, contextLength] = sizes
+  const sizes = new Int32Array(bytes.slice(0, 28).buffer)
+  const [hidden = 0, inter = 0, layers = 0, heads = 0, kvHeads = 0, vocab = 0, contextLength = 0] = sizes
   const headDim = hidden / heads
   const config = testConfig({
     vocabSize: Math.abs(vocab),

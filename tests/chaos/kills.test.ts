@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { eventually, noSystem, startSystem, type System } from '../helpers/system.ts'
+import { eventually, noSystem, nothingIsLeft, startSystem, type System } from '../helpers/system.ts'
 import type { Question } from '../helpers/system-http.ts'
 import { claimsOf, killInPrefill, killInTransfer, killNatsServer, strikeInDecode, type Survivor } from '../helpers/system-kill.ts'
-import { NOTHING_LEFT } from '../helpers/system-watch.ts'
 
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
 
@@ -32,16 +31,10 @@ describe.skipIf(noSystem !== undefined)('a request outlives', () => {
   async function isUnharmed(survivor: Survivor, question: Question): Promise<void> {
     const { reply, request } = survivor
     expect(request.state).toBe('done')
-    if (process.env['DBG']) console.log(survivor.tries, JSON.stringify(request.history.map((e, i, h) => [e.state, e['epoch'], e['attempt'], e['instance'], i ? e.atMs - h[i-1]!.atMs : 0, e['detail']])))
-    const t0 = Date.now()
     const { watch, http, processes } = system
     await eventually(() => watch.instances().length === 3 && processes().filter(({ command }) => / instance /.test(command)).length === 3, 20_000)
     expect(reply.text).toBe((await http.ask(question)).text)
-    await eventually(async () => {
-      const left = JSON.stringify(await watch.leftovers())
-      return left === JSON.stringify(NOTHING_LEFT) || new Error(left)
-    }, 40_000)
-    if (process.env['DBG']) console.log('clean after', Date.now() - t0)
+    await nothingIsLeft(system)
   }
 
   it('the one that prefills it', async () => {
@@ -52,6 +45,12 @@ describe.skipIf(noSystem !== undefined)('a request outlives', () => {
   it('the one that receives its KV', async () => {
     const survivor = await killInTransfer(system, (n) => long(n + 20))
     await isUnharmed(survivor, long(survivor.tries + 19))
+  }, 120_000)
+
+  it('the one that its KV comes from', async () => {
+    const survivor = await killInTransfer(system, (n) => long(n + 60), 'source')
+    expect(claimsOf(survivor.request, 'prefill').length).toBeGreaterThan(1)
+    await isUnharmed(survivor, long(survivor.tries + 59))
   }, 120_000)
 
   it('the one that decodes it', async () => {
@@ -77,5 +76,17 @@ describe.skipIf(noSystem !== undefined)('a request outlives', () => {
     process.kill(system.pidOf('scheduler'), 'SIGKILL')
     const { id, text } = await reply
     await isUnharmed({ reply: { id, text, status: 200 }, request: await system.watch.request(id), tries: 1 }, long(40))
+  }, 120_000)
+
+  it('nothing of a request outlives its gateway', async () => {
+    const claim = system.watch.nextClaim('decode')
+    const abandoned = system.http.ask(longAnswer).then(() => 'answered', () => 'cut off')
+    const { id } = await claim
+    process.kill(system.pidOf('gateway'), 'SIGKILL')
+    expect(await abandoned).toBe('cut off')
+    await eventually(async () => (await system.watch.request(id)).state === 'cancelled', 30_000)
+    await nothingIsLeft(system)
+    await eventually(() => fetch(`${system.url}/ready`).then(({ ok }) => ok, () => false), 20_000)
+    expect((await system.http.ask(longAnswer)).text).toBe(answer)
   }, 120_000)
 })

@@ -9,7 +9,7 @@ import type { Question, Reply } from './system-http.ts'
 import { phaseOf } from './system-watch.ts'
 
 const TRIES = 6
-/** A source that was stopped before its hop was queued cannot queue it: then this try has missed. */
+/** A source that was stopped before it queued the transfer cannot queue it: then this try has missed. */
 const CLAIM_MS = 1_500
 
 /** What came of a request during which something was killed. */
@@ -30,9 +30,13 @@ export function wasTakenOver(request: RequestDetails, phase: string): boolean {
   return new Set(epochs).size < epochs.length
 }
 
+/** Whether its KV was lost in a transfer: the pull failed, or its receiver found nothing to pull. */
+const wasPrefilledAgain = (request: RequestDetails): boolean =>
+  request.history.some(({ state }, i) => state === 'prefill' && i > 2) && claimsOf(request, 'transfer').length > 1
+
 /** Kills the process that holds a request's prefill. `question(n)` gives a prompt that is in no cache, for try n. */
 export const killInPrefill = (system: System, question: (n: number) => Question): Promise<Survivor> =>
-  untilHit('prefill', question, async (asked, n) => {
+  untilHit('in a prefill', (request) => wasTakenOver(request, 'prefill'), question, async (asked, n) => {
     const claim = system.watch.nextClaim('prefill')
     const reply = system.http.ask(asked(n))
     const { id, instance } = await claim
@@ -41,21 +45,27 @@ export const killInPrefill = (system: System, question: (n: number) => Question)
   })
 
 /**
- * Kills the process that holds a request's transfer. The instance that the KV comes from stands still meanwhile, so that
- * the transfer lasts until then.
+ * Kills the process that holds a request's transfer, or the one that its KV comes from. The latter stands still meanwhile,
+ * so that the transfer lasts until then.
  */
-export const killInTransfer = (system: System, question: (n: number) => Question): Promise<Survivor> =>
-  untilHit('transfer', question, async (asked, n) => {
-    const leaving = system.watch.next((t) => t.state === 'transfer')
+export const killInTransfer = (
+  system: System,
+  question: (n: number) => Question,
+  whom: 'holder' | 'source' = 'holder',
+): Promise<Survivor> =>
+  untilHit('in a transfer', whom === 'holder' ? (request) => wasTakenOver(request, 'transfer') : wasPrefilledAgain, question, async (asked, n) => {
+    const pids = new Map((await system.watch.client.instances()).map(({ id, pid }) => [id, pid]))
+    // At once, within the callback: the KV is through a few milliseconds later.
+    const leaving = system.watch.next((t) => t.state === 'transfer' && process.kill(pids.get(t.instance)!, 'SIGSTOP'))
     const reply = system.http.ask(asked(n))
-    const source = await system.pidOfInstance((await leaving).instance)
+    const source = pids.get((await leaving).instance)!
     const claim = system.watch.nextClaim('transfer', undefined, CLAIM_MS).catch(() => undefined)
-    process.kill(source, 'SIGSTOP')
     try {
       const held = await claim
-      if (held) await killHolder(system, held.id, 'transfer', held.instance)
+      if (held && whom === 'holder') await killHolder(system, held.id, 'transfer', held.instance)
+      if (held && whom === 'source') process.kill(source, 'SIGKILL')
     } finally {
-      process.kill(source, 'SIGCONT')
+      if (whom === 'holder') process.kill(source, 'SIGCONT')
     }
     return finished(system, reply)
   })
@@ -107,13 +117,14 @@ async function finished(system: System, asked: Promise<Reply>): Promise<Omit<Sur
 }
 
 async function untilHit(
-  phase: string,
+  what: string,
+  hit: (request: RequestDetails) => boolean,
   question: (n: number) => Question,
   attempt: (question: (n: number) => Question, n: number) => Promise<Omit<Survivor, 'tries'>>,
 ): Promise<Survivor> {
   for (let n = 0; n < TRIES; n++) {
     const survivor = await attempt(question, n)
-    if (wasTakenOver(survivor.request, phase)) return { ...survivor, tries: n + 1 }
+    if (hit(survivor.request)) return { ...survivor, tries: n + 1 }
   }
-  throw new Error(`${TRIES} blows, and none fell while a request was in ${phase}`)
+  throw new Error(`${TRIES} blows, and none fell ${what}`)
 }

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { SystemHttp } from './system-http.ts'
-import { SystemWatch } from './system-watch.ts'
+import { NOTHING_LEFT, SystemWatch } from './system-watch.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_MS = 60_000
@@ -196,6 +196,14 @@ export async function eventually<T>(check: () => T | Error | false | Promise<T |
     if (performance.now() > end) throw answer instanceof Error ? answer : new Error(`not within ${withinMs} ms: ${check}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+}
+
+/** Waits until a system holds nothing of any request. The time covers a KV lease, which is how a dead process's holds end. */
+export async function nothingIsLeft({ watch }: System, withinMs = 45_000): Promise<void> {
+  await eventually(async () => {
+    const left = JSON.stringify(await watch.leftovers())
+    return left === JSON.stringify(NOTHING_LEFT) || new Error(`left over: ${left}`)
+  }, withinMs)
 }
 
 /** Why systems cannot be started here; undefined = they can. */

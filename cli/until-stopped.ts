@@ -1,5 +1,5 @@
 /**
- * A system in the foreground: says its addresses as soon as they are known, and stops when a signal or its work says so.
+ * A system in the foreground: says its addresses once they are known, and stops when a signal or its work says so.
  * @module
  */
 import process from 'node:process'

@@ -1,3 +1,4 @@
+import { lacks } from '../helpers/lacks.ts'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,7 +24,7 @@ function start(...flags: string[]) {
   return { status, stdout, stderr }
 }
 
-test.skipIf(!process.env['NATS_SERVER'])('start --once answers one request, shows its road, and ends with 0', {
+test.skipIf(lacks(!process.env['NATS_SERVER'], 'no nats-server could be had'))('start --once answers one request, shows its road, and ends with 0', {
   timeout: 150_000,
 }, () => {
   const { status, stdout, stderr } = start('--json')

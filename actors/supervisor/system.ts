@@ -4,7 +4,6 @@
  * @module
  */
 import { rm } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import process from 'node:process'
 import { type Clock, realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
@@ -78,7 +77,7 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
     const nats = config.nats ?? server!.url
     onNats?.(nats)
     const id = newId('').slice(1, 7)
-    const plan = planProcesses({ ...config, model }, { id, nats, port, cores: availableParallelism() })
+    const plan = planProcesses({ ...config, model }, { id, nats, port })
     // A process's own error is shown once, by whoever decides what it means; what it says of being stopped, never.
     const show = (name: string, line: string) => {
       const isError = / \[\w+\]$/.test(line)

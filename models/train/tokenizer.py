@@ -46,7 +46,7 @@ def main(out: Path) -> None:
     tokenizer.save(str(out / 'tokenizer.json'))
     config = {
         'tokenizer_class': 'PreTrainedTokenizerFast',
-        'model_max_length': 1024,
+        'model_max_length': 512,
         'bos_token': None,
         'eos_token': '<|im_end|>',
         'pad_token': '<|endoftext|>',

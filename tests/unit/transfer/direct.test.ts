@@ -311,6 +311,8 @@ describe('an owner on a socket', () => {
   })
 })
 
+if (!hasUnixSockets) console.log('no unix sockets on this platform: their tests are skipped')
+
 describe.skipIf(!hasUnixSockets)('unix sockets', () => {
   it('of dead processes are swept, those of live ones and other files stay', async () => {
     const stale = join(tmpdir(), 'volley-999999999-0123abcd.sock')

@@ -60,12 +60,11 @@ export const killInTransfer = (
     const reply = system.http.ask(asked(n))
     const source = pids.get((await leaving).instance)!
     const claim = system.watch.nextClaim('transfer', undefined, CLAIM_MS).catch(() => undefined)
+    const held = await claim
     try {
-      const held = await claim
       if (held && whom === 'holder') await killHolder(system, held.id, 'transfer', held.instance)
-      if (held && whom === 'source') process.kill(source, 'SIGKILL')
     } finally {
-      if (whom === 'holder') process.kill(source, 'SIGCONT')
+      process.kill(source, held && whom === 'source' ? 'SIGKILL' : 'SIGCONT')
     }
     return finished(system, reply)
   })

@@ -11,7 +11,7 @@ import { renderRoad, roadOf } from '../ui/road.ts'
 import { untilStopped } from '../until-stopped.ts'
 import { PRINT_CONFIG, printConfig, SERVE_SETTINGS } from './serve.ts'
 
-const PROMPT = 'Tell me a short story about a little fox.'
+const PROMPT = 'What is Volley?'
 const MAX_TOKENS = 60
 const DEMO_MS = 120_000
 

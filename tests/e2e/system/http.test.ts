@@ -88,7 +88,9 @@ describe.skipIf(noSystem !== undefined)('a running system', () => {
     const wrong: string[] = []
     for (let i = 0; i < requests.length; i += 10) {
       await Promise.all(requests.slice(i, i + 10).map(async (request) => {
-        const problem = judge(request, await send(request, system.url, 20_000))
+        // Megabytes are still on their way when the answer is: over a connection that closes, it may be lost to a reset.
+        const mayClose = request.mayClose || request.name.endsWith(' too long a body')
+        const problem = judge({ ...request, mayClose }, await send(request, system.url, 20_000))
         if (problem !== undefined) wrong.push(`${request.name}: ${problem}`)
       }))
     }

@@ -99,7 +99,7 @@ describe.skipIf(noSystem !== undefined)('people look at a running system', () =>
     it('ps and cancel', async () => {
       const { id, answer } = await running()
       expect(volley('ps', '--nats', system.nats).find((row) => row['id'] === id)).toMatchObject({ state: 'decode' })
-      expect(volley('cancel', id, '--nats', system.nats)).toEqual([{ id, cancelled: true }])
+      expect(volley('cancel', id, '--nats', system.nats)).toEqual([{ id, outcome: 'applied' }])
       expect((await answer).status).toBeGreaterThanOrEqual(400)
       expect(volley('ps').find((row) => row['id'] === id)).toMatchObject({ state: 'cancelled' })
     })

@@ -89,6 +89,7 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
     await waitUntilReady(http, {
       clock,
       timeoutMs: READY_MS,
+      instances: config.instances,
       signal: any,
       onWait: onLine,
     })

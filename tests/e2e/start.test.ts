@@ -1,4 +1,3 @@
-import { lacks } from '../helpers/lacks.ts'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +23,10 @@ function start(...flags: string[]) {
   return { status, stdout, stderr }
 }
 
-test.skipIf(lacks(!process.env['NATS_SERVER'], 'no nats-server could be had'))('start --once answers one request, shows its road, and ends with 0', {
+const hasServer = Boolean(process.env['NATS_SERVER'])
+if (!hasServer) console.log('no nats-server could be had: `start` is not tested')
+
+test.skipIf(!hasServer)('start --once answers one request, shows its road, and ends with 0', {
   timeout: 150_000,
 }, () => {
   const { status, stdout, stderr } = start('--json')

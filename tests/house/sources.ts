@@ -3,9 +3,9 @@
  * tells code from comments and strings, so that a rule never stumbles over a word in a sentence.
  * @module
  */
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The project's root. */
@@ -14,13 +14,21 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Folders of source code: everything that runs outside tests. */
 export const ROOMS = ['runtime', 'actors', 'cli', 'bench', 'examples', 'bootstrap'] as const
 
-const git = (...args: string[]): string[] =>
-  execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 }).split('\n').filter((line) => line !== '')
+/** What is no part of the project where git cannot say so. */
+const FOREIGN = new Set(['node_modules', 'dist', 'coverage', '.git', '.venv', 'tmp'])
 
-/** Paths of all files under version control or about to be, from the root, with `/`. */
-export const tracked: readonly string[] = git('ls-files', '--cached', '--others', '--exclude-standard')
-  .filter((path) => existsSync(join(root, path)))
-  .sort()
+function listed(): string[] {
+  const options = { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 } as const
+  const { status, stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], options)
+  if (status === 0) return stdout.split('\n').filter((path) => path !== '' && existsSync(join(root, path)))
+  return readdirSync(root, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+    .filter((path) => !path.split('/').some((part) => FOREIGN.has(part)))
+}
+
+/** Paths of all files under version control or about to be (in an unpacked archive: all files), from the root, with `/`. */
+export const tracked: readonly string[] = listed().sort()
 
 /** Text of a tracked file. */
 export const read = (path: string): string => readFileSync(join(root, path), 'utf8')

@@ -201,15 +201,22 @@ export class InstanceHost {
     try {
       event = await actor.run(context)
     } catch (error) {
-      if (this.jobs.get(hop.id) !== job) return
+      if (this.jobs.get(hop.id) !== job) return this.discard(job)
       if (error instanceof LookNow) {
-        if (!(await this.lookAt(job))) return
+        if (!(await this.lookAt(job))) return this.discard(job)
         // The record is still ours. Fenced all the same: whoever fenced us will write; the redelivered hop heals it.
         if (error.status === 'fenced') return this.drop(job)
         event = failureOf(new VolleyError('gateway_gone', error.message))
       } else event = failureOf(error)
     }
     if (this.jobs.get(hop.id) === job) await this.finish(job, event)
+    else this.discard(job)
+  }
+
+  /** Of a job that was dropped while its actor worked: what it has kept since then is named in no record. */
+  private discard(job: Job): void {
+    this.options.services.holds.releaseAttempt(job.id, job.record.attempt)
+    this.options.onChange?.()
   }
 
   /** Rule 15, in its order. */

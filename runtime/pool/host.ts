@@ -73,7 +73,10 @@ export class InstanceHost {
           (error) => this.report(error, 'hand-over'),
         )
       }),
-      bus.subscribe(subjects.allControl, (message) => this.lookAgain(message.subject.split('.')[3]!)),
+      bus.subscribe(subjects.allControl, (message) => {
+        const request = message.subject.split('.')[3]!
+        void this.lookAgain(request).catch((error) => this.report(error, request))
+      }),
     )
     this.stops.push(
       every(clock, ACK_WAIT_MS / 3, () => this.beatAll()),
@@ -293,13 +296,13 @@ export class InstanceHost {
   }
 
   /** Rule 18: a word on the control subject means "Look now", nothing more. */
-  private lookAgain(request: string): void {
+  private async lookAgain(request: string): Promise<void> {
     const job = this.jobs.get(request)
-    if (job) return void this.lookAt(job).catch((error) => this.report(error, request))
+    // A job that came to its end while we looked has left its holds behind.
+    if (job && (await this.lookAt(job))) return
     if (!this.options.services.holds.requests().includes(request)) return
-    void this.records.read(request).then((found) => {
-      if (!found || isTerminal(found.record)) this.free(request)
-    }).catch((error) => this.report(error, request))
+    const found = await this.records.read(request)
+    if (!found || isTerminal(found.record)) this.free(request)
   }
 
   /** Whether the job may go on; else it has been stopped and what its record asks for was done. */

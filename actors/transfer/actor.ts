@@ -35,8 +35,12 @@ export const transfer: Actor = defineActor<LlmContext>({
     const info = { hold, tokens: kv.tokens, bytes: kv.bytes, blocks: kv.blocks, numerics: kv.numerics }
     try {
       const pulled = await services.transfer.pull(kv.ticket!, { attempt, signal, timeoutMs: PULL_TIMEOUT_MS })
-      const tokenIds = await inputs.resolve(context.prompt)
-      await whenRoom(clock, signal, PATIENCE_MS, () => engine.importHold({ ...info, tokenIds }, pulled.bytes, pulled.digest))
+      try {
+        const tokenIds = await inputs.resolve(context.prompt)
+        await whenRoom(clock, signal, PATIENCE_MS, () => engine.importHold({ ...info, tokenIds }, pulled.bytes, pulled.digest))
+      } finally {
+        pulled.recycle()
+      }
       holds.keep(hold, id, attempt, info.tokens)
       const report = { kvBytes: kv.bytes, mode: pulled.mode, moveMs: Math.round((clock.monotonic() - startedAt) * 1000) / 1000 }
       return { type: 'TRANSFERRED', kv: kvRef(info, instance, null), report }

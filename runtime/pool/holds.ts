@@ -85,6 +85,11 @@ export class Holds {
     for (const [name, hold] of this.holds) if (hold.request === request && hold.attempt < below) this.release(name)
   }
 
+  /** Frees what one attempt of a request has kept here. */
+  releaseAttempt(request: string, attempt: number): void {
+    for (const [name, hold] of this.holds) if (hold.request === request && hold.attempt === attempt) this.release(name)
+  }
+
   /** Requests that hold something here. */
   requests(): string[] {
     return [...new Set([...this.holds.values()].map((h) => h.request))]

@@ -75,7 +75,10 @@ export class InstanceHost {
           (error) => this.report(error, 'hand-over'),
         )
       }),
-      bus.subscribe(subjects.allControl, (message) => this.lookAgain(message.subject.split('.')[3]!)),
+      bus.subscribe(subjects.allControl, (message) => {
+        const request = message.subject.split('.')[3]!
+        void this.lookAgain(request).catch((error) => this.report(error, request))
+      }),
     )
     this.stops.push(
       every(clock, ACK_WAIT_MS / 3, () => this.beatAll()),
@@ -210,15 +213,22 @@ export class InstanceHost {
     try {
       event = await actor.run(context)
     } catch (error) {
-      if (this.jobs.get(hop.id) !== job) return
+      if (this.jobs.get(hop.id) !== job) return this.discard(job)
       if (error instanceof LookNow) {
-        if (!(await this.lookAt(job))) return
+        if (!(await this.lookAt(job))) return this.discard(job)
         // The record is still ours. Fenced all the same: whoever fenced us will write; the redelivered hop heals it.
         if (error.status === 'fenced') return this.drop(job)
         event = failureOf(new VolleyError('gateway_gone', error.message))
       } else event = failureOf(error)
     }
     if (this.jobs.get(hop.id) === job) await this.finish(job, event)
+    else this.discard(job)
+  }
+
+  /** Of a job that was dropped while its actor worked: what it has kept since then is named in no record. */
+  private discard(job: Job): void {
+    this.options.services.holds.releaseAttempt(job.id, job.record.attempt)
+    this.options.onChange?.()
   }
 
   /** Rule 15, in its order. */
@@ -296,13 +306,13 @@ export class InstanceHost {
   }
 
   /** Rule 18: a word on the control subject means "Look now", nothing more. */
-  private lookAgain(request: string): void {
+  private async lookAgain(request: string): Promise<void> {
     const job = this.jobs.get(request)
-    if (job) return void this.lookAt(job).catch((error) => this.report(error, request))
+    // A job that came to its end while we looked has left its holds behind.
+    if (job && (await this.lookAt(job))) return
     if (!this.options.services.holds.requests().includes(request)) return
-    void this.records.read(request).then((found) => {
-      if (!found || isTerminal(found.record)) this.free(request)
-    }).catch((error) => this.report(error, request))
+    const found = await this.records.read(request)
+    if (!found || isTerminal(found.record)) this.free(request)
   }
 
   /** Whether the job may go on; else it has been stopped and what its record asks for was done. */

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { sleep } from '../../runtime/clock.ts'
+import { defineActor } from '../../runtime/pool/actor.ts'
 import { MemoryCluster, readAll, submission } from '../helpers/memory-cluster.ts'
 import { scriptedToken } from '../helpers/script-engine.ts'
 
@@ -48,4 +50,29 @@ test('more prompts than there is room for: each waits, none fails, all end', asy
   await cluster.clock.advance(60_000)
   expect(cluster.instances.map((i) => [i.holds.size, i.host.jobs.size])).toEqual([[0, 0], [0, 0]])
   expect(cluster.server.hops.size).toBe(0)
+})
+
+test('what an actor keeps after its job was dropped is freed at once', async () => {
+  let kept = false
+  const late = defineActor({
+    name: 'prefill',
+    slots: 'prefill',
+    async run({ id, attempt, signal, clock, services }) {
+      while (!signal.aborted) await sleep(clock, 10)
+      await sleep(clock, 200)
+      services.holds.keep(`${id}.${attempt}`, id, attempt, 3)
+      kept = true
+      return { type: 'PREFILLED' }
+    },
+  })
+  const cluster = new MemoryCluster({ instances: 1, schedulers: 1, actors: [late] })
+  await cluster.start()
+  const ended = cluster.front.submit(submission(), new AbortController().signal).then(async (open) => {
+    cluster.clock.setTimer(500, () => open.cancel())
+    return await readAll(open.tokens)
+  })
+  expect(await cluster.clock.runUntil(() => kept, 10_000)).toBe(true)
+  await cluster.clock.advance(50)
+  expect((await ended).error?.code).toBe('cancelled')
+  expect(cluster.instances.map((i) => [i.holds.size, i.host.jobs.size])).toEqual([[0, 0]])
 })

@@ -138,7 +138,7 @@ function busMover(bus: Bus, id: string, engine: Engine): Mover & { forget(hold: 
         const message = await bus.request(subject, JSON.stringify(ticket), { timeoutMs: 1000, signal })
         const { bytes, digest, gone } = message.json<{ bytes: number[]; digest: string; gone?: boolean }>()
         if (gone) throw new VolleyError('transfer_failed', 'The KV is gone')
-        return { bytes: Uint8Array.from(bytes), digest, mode: 'bus' }
+        return { bytes: Uint8Array.from(bytes), digest, mode: 'bus', recycle: () => undefined }
       } catch (error) {
         if (isVolleyError(error, 'cancelled') && signal.aborted) throw error
         throw new VolleyError('transfer_failed', 'Cannot pull the KV', { cause: error })

@@ -8,7 +8,7 @@ import { subjects } from '../bus/subjects.ts'
 import { ACK_WAIT_MS } from '../bus/topology.ts'
 import { type Clock, sleep } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
-import type { Decision, PlaceRequest, Policy } from '../policy/policy.ts'
+import { type Decision, place, type PlaceRequest, type Policy, type PolicyState } from '../policy/policy.ts'
 import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
 import { slotsOf } from './slots.ts'
 import type { Cluster } from './view.ts'
@@ -38,6 +38,7 @@ export interface DispatcherOptions {
 
 export class Dispatcher {
   policy: Policy
+  private state: PolicyState
   private readonly options: DispatcherOptions
   private readonly abort = new AbortController()
   private readonly loops = new Map<string, Promise<void>>()
@@ -45,6 +46,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.options = options
     this.policy = options.policy
+    this.state = options.policy.initial
   }
 
   /** Serves every phase that some instance has an actor for, from now until `stop`. */
@@ -111,8 +113,8 @@ export class Dispatcher {
   }
 
   private decide(hop: Hop, refused: Set<string>): Decision {
-    const { cluster } = this.options
-    const view = cluster.view()
+    const { clock, cluster } = this.options
+    const view = cluster.view(clock.now())
     const instances = view.instances.filter((i) => !refused.has(i.id))
     if (hop.phase === TIMER) return { instance: instances[0]?.id, scores: {}, reason: 'any' }
     const request = placeRequest(hop)
@@ -121,7 +123,9 @@ export class Dispatcher {
       const owner = view.instances.find((i) => i.id === request.kvOwner)
       if (owner) return { instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' }
     }
-    return this.policy.place({ ...view, instances }, request)
+    const decision = place(this.policy, { ...view, instances }, request, this.state)
+    this.state = decision.state ?? this.state
+    return decision
   }
 
   private async handTo(instance: string, hop: Hop, delivery: Delivery, decodeHere: boolean): Promise<string> {

@@ -5,7 +5,8 @@
  */
 import type { Bus, Subscription } from '../bus/bus.ts'
 import type { SlotClass } from './actor.ts'
-import type { ClusterView, InstanceView, Label } from '../policy/policy.ts'
+import type { ClusterView, InstanceView, Slo } from '../policy/policy.ts'
+import { unmeasured } from '../policy/profile.ts'
 import type { LabelValue } from './labels.ts'
 import type { InstanceStats } from './stats.ts'
 
@@ -16,10 +17,13 @@ interface Placement {
   accepted: number | undefined
 }
 
+const NO_SLO: Slo = { ttftMs: Infinity, tpotMs: Infinity }
+const NO_GAPS = { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 }
+
 export class Cluster {
   placements = 0
   private readonly stats = new Map<string, InstanceStats>()
-  private readonly labels = new Map<string, Label | undefined>()
+  private readonly labels = new Map<string, LabelValue | undefined>()
   private readonly ledger = new Map<string, Placement[]>()
   private readonly subscriptions: Subscription[] = []
   private wake: (() => void)[] = []
@@ -32,7 +36,7 @@ export class Cluster {
         else this.gone(id)
       }),
       await bus.bucket('volley_labels').watch((id, entry) => {
-        this.labels.set(id, entry?.json<LabelValue>().label ?? undefined)
+        this.labels.set(id, entry?.json<LabelValue>())
         this.changed()
       }),
       bus.subscribe('volley.v1.inst.*.stats', (message) => this.heard(message.json<InstanceStats>())),
@@ -45,8 +49,8 @@ export class Cluster {
   }
 
   /** Everybody who is alive, corrected by the ledger. */
-  view(): ClusterView {
-    return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements }
+  view(nowMs = 0): ClusterView {
+    return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements, nowMs, slo: NO_SLO }
   }
 
   phases(): string[] {
@@ -108,17 +112,25 @@ export class Cluster {
     const tokensOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).reduce((sum, p) => sum + p.tokens, 0)
     const countOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).length
     const { blockTokens, blocksTotal } = s.engine
+    const profile = unmeasured(blocksTotal * blockTokens)
+    const prefillTokens = s.load.prefillTokensWaiting + tokensOf('prefill')
+    const label = this.labels.get(s.id)
     return {
       id: s.id,
-      label: this.labels.get(s.id),
+      label: label?.label ?? undefined,
+      labelSinceMs: label?.sinceMs ?? 0,
       model: s.model,
       phases: s.phases,
       host: s.host,
       freeSlots,
-      prefillTokens: s.load.prefillTokensWaiting + tokensOf('prefill'),
+      prefillTokens,
       prefills: s.load.prefillsWaiting + countOf('prefill'),
+      prefillWaitMs: prefillTokens * profile.perTokenMs,
+      prefillWaitMeanMs: prefillTokens * profile.perTokenMs,
       decodeTokens: s.load.decodeTokens + tokensOf('decode'),
       decodes: s.load.decodesRunning + countOf('decode'),
+      gaps: NO_GAPS,
+      profile,
       contextLength: s.engine.contextLength,
       kvTokensFree: s.load.blocksFree * blockTokens,
       kvTokensTotal: blocksTotal * blockTokens,

@@ -13,8 +13,8 @@ import { choicesOf, samplingOf } from '../request.ts'
 export const decode: Actor = defineActor<LlmContext>({
   name: 'decode',
   slots: 'decode',
-  async run({ context, params, instance, signal, reader, services, clock }) {
-    const { engine, holds, inputs } = services
+  async run({ id, context, params, instance, signal, reader, services, clock }) {
+    const { engine, gaps, holds, inputs } = services
     const { kv } = context
     if (kv === null || !isHere(kv, instance) || !holds.has(kv.hold)) {
       return { type: 'KV_LOST', report: { reason: kv !== null && isHere(kv, instance) ? 'lease ended' : `its KV was on ${kv?.instance}` } }
@@ -40,14 +40,18 @@ export const decode: Actor = defineActor<LlmContext>({
           // Ended by its text, which the engine does not know.
           if (added.finish && !token.finish) run.stop(token.choice)
         }
+        if (fresh.length > 0) gaps.token(id)
         if (show) reader.send(fresh)
       }
+      gaps.begin(id, clock.now() - context.firstAtMs)
       const run = engine.decode({ hold: kv.hold, prompt, sampling: samplingOf(context), choices: open }, onTokens, signal)
       try {
         await run.done
       } catch (error) {
         if (isVolleyError(error, 'kv_lost')) return { type: 'KV_LOST', report: { reason: error.message } }
         throw error
+      } finally {
+        gaps.end(id)
       }
     }
     if (show) await reader.confirm()

@@ -16,7 +16,7 @@ export const prefill: Actor = defineActor<LlmContext>({
     const output = decodeHere ? samplingOf(context).maxTokens * context.n : 0
     return engine.hasRoom(context.promptTokens + output)
   },
-  async run({ id, attempt, context, params, decodeHere, instance, signal, reader, services }) {
+  async run({ id, attempt, context, params, decodeHere, decodeAt, instance, signal, reader, services, clock }) {
     const { engine, holds, inputs } = services
     const sampling = samplingOf(context)
     const hold = `${id}.${attempt}`
@@ -38,7 +38,7 @@ export const prefill: Actor = defineActor<LlmContext>({
       return { type: 'FINISHED', generated: choices.counts(), ...(show ? {} : { output: choices.output() }), report }
     }
     const kv = kvRef(info, instance, decodeHere ? null : services.transfer.offer(info, { id, attempt }))
-    return { type: 'PREFILLED', kv, decodeHere, first: first.map(asData), report: { ...report, kvBytes: info.bytes } }
+    return { type: 'PREFILLED', kv, decodeHere, decodeAt, firstAtMs: clock.now(), first: first.map(asData), report: { ...report, kvBytes: info.bytes } }
   },
 })
 

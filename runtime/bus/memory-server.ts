@@ -36,6 +36,9 @@ interface Waiter {
   give: (hops: StoredHop[]) => void
 }
 
+/** Subjects of the events stream. */
+const isKept = (subject: string): boolean => subject.startsWith('volley.v1.evt.') || subject.startsWith('volley.v1.dec.')
+
 /** Whether a subject falls under a pattern with `*` and `>`. */
 export function matches(pattern: string[], subject: string): boolean {
   const tokens = subject.split('.')
@@ -79,7 +82,7 @@ export class MemoryServer {
       count++
       sub.deliver(subject, data, reply)
     }
-    if (subject.startsWith('volley.v1.evt.')) this.events.push({ seq: ++this.seq, subject, data })
+    if (isKept(subject)) this.events.push({ seq: ++this.seq, subject, data })
     return count
   }
 
@@ -94,7 +97,7 @@ export class MemoryServer {
     }
     const seq = ++this.seq
     if (msgId !== undefined) this.seen.set(msgId, { seq, at: now })
-    if (subject.startsWith('volley.v1.evt.')) this.events.push({ seq, subject, data })
+    if (isKept(subject)) this.events.push({ seq, subject, data })
     else if (schedule) {
       this.schedules.get(subject)?.()
       const cancel = this.clock.setTimer(Math.max(0, schedule.atMs - this.clock.now()), () => {

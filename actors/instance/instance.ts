@@ -88,6 +88,11 @@ export class Instance {
     this.host.start()
     this.stopTurning = every(clock, INTERVAL_MS, () => this.gaps.turn())
     this.subscriptions.push(
+      bus.subscribe(subjects.instanceOp(id, 'drain'), (m) => {
+        this.host.draining = m.json<{ on: boolean }>().on
+        this.tellSoon()
+        m.respond('{"status":"ok"}')
+      }),
       bus.subscribe(subjects.instanceOp(id, 'release'), (m) => this.holds.release(m.json<ReleaseMessage>().hold)),
     )
     this.presence = new Presence(bus, clock, 'volley_instances', id, () => this.stats() as unknown as Json)

@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts'
 import { VolleyError } from '../errors.ts'
 import type { AppendOptions, BucketName, PutOptions } from './bus.ts'
-import { ACK_WAIT_MS, DUPLICATE_WINDOW_MS } from './topology.ts'
+import { ACK_WAIT_MS, BUCKETS, DUPLICATE_WINDOW_MS } from './topology.ts'
 
 export interface StoredHop {
   seq: number
@@ -188,6 +188,7 @@ export class MemoryServer {
     this.buckets.set(bucket, entries)
     const entry = { value, revision: ++this.seq, expiresAt: ttlMs === undefined ? Infinity : this.clock.monotonic() + ttlMs }
     entries.set(key, entry)
+    if (BUCKETS[bucket].history > 1) this.events.push({ seq: entry.revision, subject: `$KV.${bucket}.${key}`, data: value })
     if (ttlMs !== undefined) {
       this.clock.setTimer(ttlMs, () => {
         if (entries.get(key) !== entry) return

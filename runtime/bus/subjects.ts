@@ -23,6 +23,7 @@ export const subjects = {
   /** What a scheduler decided about a request: kept beside its events. */
   decision: (id: string, phase: string): string => `volley.v1.dec.${token(id)}.${token(phase)}`,
   decisionsOfRequest: (id: string): string => `volley.v1.dec.${token(id)}.*`,
+  labelHistory: (instance: string): string => `$KV.volley_labels.${token(instance)}`,
   allDecisions: 'volley.v1.dec.>',
   tokens: (gateway: string, id: string): string => `volley.v1.tok.${token(gateway)}.${token(id)}`,
   tokensOfGateway: (gateway: string): string => `volley.v1.tok.${token(gateway)}.*`,

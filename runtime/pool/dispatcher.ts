@@ -38,7 +38,8 @@ export interface DispatcherOptions {
 
 export class Dispatcher {
   policy: Policy
-  private state: PolicyState
+  /** What the policy remembers, by model. */
+  private readonly states = new Map<string, PolicyState>()
   private readonly options: DispatcherOptions
   private readonly abort = new AbortController()
   private readonly loops = new Map<string, Promise<void>>()
@@ -46,7 +47,6 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.options = options
     this.policy = options.policy
-    this.state = options.policy.initial
   }
 
   /** Serves every phase that some instance has an actor for, from now until `stop`. */
@@ -123,8 +123,9 @@ export class Dispatcher {
       const owner = view.instances.find((i) => i.id === request.kvOwner)
       if (owner) return { instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' }
     }
-    const decision = place(this.policy, { ...view, instances }, request, this.state)
-    this.state = decision.state ?? this.state
+    const state = this.states.get(hop.model) ?? this.policy.initial
+    const decision = place(this.policy, { ...view, instances: instances.filter((i) => i.model === hop.model) }, request, state)
+    this.states.set(hop.model, decision.state ?? state)
     return decision
   }
 

@@ -1,6 +1,6 @@
 /**
- * How decodes get in: those that stay reserve their output where they are; the others are pulled one at a time, in order,
- * once there is room for all of them. And how memory is given back.
+ * How decodes get in: those that stay reserve their output where they are; the others are pulled one at a time, in
+ * order, once there is room for all of them. And how memory is given back.
  * @module
  */
 import type { SimInstance } from './instance.ts'
@@ -77,7 +77,6 @@ export function endDecode(request: SimRequest): void {
   const target = request.target!
   target.decodes--
   target.decodeTokens -= request.input + request.output
-  request.target = undefined
   release(request)
 }
 

@@ -1,7 +1,7 @@
 /**
- * The production chart as a table of numbers: every state a request can be in is found once by walking the chart with the
- * machine's own `step()`, so that the simulator's requests live by the same transitions at a millionth of a second each.
- * Knows nothing of time or places.
+ * The production chart as a table of numbers: every state a request can be in is found once by walking the chart with
+ * the machine's own `step()`, so that the simulator's requests live by the same transitions at a millionth of a
+ * second each. Knows nothing of time or places.
  * @module
  */
 import { VolleyError } from '../errors.ts'
@@ -53,7 +53,12 @@ export function compileChart(pipeline: string, input: JsonObject): ChartNode {
     const key = JSON.stringify([made.next, made.effects])
     const found = known.get(key)
     if (found) return found
-    if (known.size >= MAX_NODES) throw new VolleyError('pipeline_invalid', `Cannot tabulate pipeline "${pipeline}": it has more than ${MAX_NODES} states`)
+    if (known.size >= MAX_NODES) {
+      throw new VolleyError(
+        'pipeline_invalid',
+        `Cannot tabulate pipeline "${pipeline}": it has more than ${MAX_NODES} states`,
+      )
+    }
     const dispatched = made.effects.find((e) => e.kind === 'dispatch')
     const node: Open = {
       stored: made.next,

@@ -9,7 +9,10 @@ import { Fifo } from './fifo.ts'
 import { Heap } from './heap.ts'
 import type { SimRequest } from './request.ts'
 
-/** How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes, or prefills alone first. */
+/**
+ * How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes, or prefills alone
+ * first.
+ */
 export type Batching = { readonly chunkTokens: number } | 'prefill-first'
 
 export interface InstanceOptions {
@@ -164,7 +167,12 @@ export class SimInstance implements InstanceView {
       firstSumMs: this.firstGapSumMs,
       openMs: this.running.size > 0 ? this.clock.nowMs - this.lastTokensMs : 0,
     }
-    this.gapCount = this.gapSumMs = this.firstGapCount = this.firstGapSumMs = this.queuedIntegral = 0
+    this.gapCount =
+      this.gapSumMs =
+      this.firstGapCount =
+      this.firstGapSumMs =
+      this.queuedIntegral =
+        0
     this.tickedMs = this.clock.nowMs
   }
 

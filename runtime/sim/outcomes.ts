@@ -1,6 +1,6 @@
 /**
- * What became of the requests of a run, in a fixed amount of memory. Attainment is of all that were offered: whoever does
- * not finish has missed.
+ * What became of the requests of a run, in a fixed amount of memory. Attainment is of all that were offered: whoever
+ * does not finish has missed.
  * @module
  */
 import type { Slo } from '../policy/policy.ts'

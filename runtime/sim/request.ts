@@ -17,10 +17,14 @@ export interface SimRequest extends Keyed {
   done: number
   /** NaN until it exists. */
   firstMs: number
+  /** When its second token came; NaN until then. */
+  secondMs: number
   /** Who holds its KV, and how many tokens are reserved for it there. */
   holder: SimInstance | undefined
   reserved: number
-  /** Who will decode it. */
+  /** Who prefills it. */
+  prefiller: SimInstance | undefined
+  /** Who decodes it. */
   target: SimInstance | undefined
   /** Prefill and decode on one instance, reserved as one. */
   here: boolean

@@ -7,7 +7,7 @@ import type { CostProfile } from '../policy/profile.ts'
 import type { Slo } from '../policy/policy.ts'
 import { type Goodput, keeps, PackedTrace, searchGoodput, simulate } from './goodput.ts'
 import type { SimResult } from './outcomes.ts'
-import { Simulation, type SimOptions } from './simulator.ts'
+import { type SimOptions, Simulation } from './simulator.ts'
 import type { Arrival } from './trace.ts'
 import type { Variant } from './variants.ts'
 
@@ -30,17 +30,33 @@ export interface RunResult extends SimResult {
   tried?: Record<string, number>
 }
 
-const optionsOf = ({ policy, labels, batching }: Variant, options: RunOptions): SimOptions => ({ ...options, policy, labels, batching })
+const optionsOf = ({ policy, labels, batching }: Variant, options: RunOptions): SimOptions => ({
+  ...options,
+  policy,
+  labels,
+  batching,
+})
 
 /** Runs a trace as it is read: memory does not grow with its length. */
-export async function simulateStream(options: SimOptions, batches: AsyncIterable<Arrival[]>, rate: number): Promise<SimResult> {
+export async function simulateStream(
+  options: SimOptions,
+  batches: AsyncIterable<Arrival[]>,
+  rate: number,
+): Promise<SimResult> {
   const simulation = new Simulation(options)
-  for await (const batch of batches) for (const { atMs, input, output } of batch) simulation.offer(atMs / rate, input, output)
+  for await (const batch of batches) {
+    for (const { atMs, input, output } of batch) simulation.offer(atMs / rate, input, output)
+  }
   return simulation.finish()
 }
 
 /** The set-up with the highest attainment at `rate`; the first of equals. */
-export async function runAtRate(variants: readonly Variant[], options: RunOptions, open: OpenTrace, rate: number): Promise<RunResult> {
+export async function runAtRate(
+  variants: readonly Variant[],
+  options: RunOptions,
+  open: OpenTrace,
+  rate: number,
+): Promise<RunResult> {
   const results: RunResult[] = []
   for (const variant of variants) {
     results.push({ ...await simulateStream(optionsOf(variant, options), open(), rate), labels: variant.name, rate })
@@ -61,7 +77,10 @@ export function runGoodput(variants: readonly Variant[], options: RunOptions, tr
   return { ...simulate(optionsOf(variant, options), trace, rate), ...line }
 }
 
-function best<T extends { labels: string; tried?: Record<string, number> }>(results: readonly T[], value: (result: T) => number): T {
+function best<T extends { labels: string; tried?: Record<string, number> }>(
+  results: readonly T[],
+  value: (result: T) => number,
+): T {
   const first = results.reduce((a, b) => (value(b) > value(a) ? b : a))
   if (results.length === 1) return first
   return { ...first, tried: Object.fromEntries(results.map((result) => [result.labels, value(result)])) }

@@ -1,6 +1,7 @@
 /**
- * Loads made from a recipe instead of read from a file: phases that invert, prefill-heavy against decode-heavy, and the
- * same mixture without phases. Poisson arrivals and uniform lengths, drawn from counted random numbers: a seed is a load.
+ * Loads made from a recipe instead of read from a file: phases that invert, prefill-heavy against decode-heavy, and
+ * the same mixture without phases. Poisson arrivals and uniform lengths, drawn from counted random numbers: a seed is
+ * a load.
  * @module
  */
 import { philox4x32 } from '../engine/sampler-random.ts'
@@ -75,7 +76,11 @@ export function* synthesise(segments: readonly Segment[], seed: number): Generat
 }
 
 /** Arrivals at `density` times their number: some left out, or some twice and more, by the seed. */
-export async function* thin(batches: AsyncIterable<Arrival[]>, density: number, seed: number): AsyncGenerator<Arrival[]> {
+export async function* thin(
+  batches: AsyncIterable<Arrival[]>,
+  density: number,
+  seed: number,
+): AsyncGenerator<Arrival[]> {
   let drawn = 0
   for await (const batch of batches) {
     yield batch.flatMap((arrival) => {
@@ -100,4 +105,5 @@ function pick(kinds: readonly Kind[], at: number): Kind {
   return kinds.at(-1)!
 }
 
-const within = ([low, high]: readonly [number, number], share: number): number => low + Math.floor(share * (high - low + 1))
+const within = ([low, high]: readonly [number, number], share: number): number =>
+  low + Math.floor(share * (high - low + 1))

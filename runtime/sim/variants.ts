@@ -1,6 +1,6 @@
 /**
- * What a policy's name stands for in a simulation: one set-up, or several of which the best counts (`best-static`: every
- * split; `best-colocated`: every way to share an iteration).
+ * What a policy's name stands for in a simulation: one set-up, or several of which the best counts (`best-static`:
+ * every split; `best-colocated`: every way to share an iteration).
  * @module
  */
 import { VolleyError } from '../errors.ts'
@@ -27,7 +27,9 @@ export interface VariantOptions {
 const SWEEPS = ['best-static', 'best-colocated'] as const
 /** Those that go by labels; the others take every instance for everything unless labels are given. */
 const LABELLED: readonly string[] = ['arrow-v1', 'arrow-v2', 'static', 'xllm']
-const BATCHINGS: readonly Batching[] = ['prefill-first', { chunkTokens: 512 }, { chunkTokens: 1_024 }, { chunkTokens: 2_048 }]
+const BATCHINGS: readonly Batching[] = ['prefill-first', { chunkTokens: 512 }, { chunkTokens: 1_024 }, {
+  chunkTokens: 2_048,
+}]
 
 /** The set-ups of a policy or sweep. Errors: `policy_invalid`, `invalid_flag` for labels that do not fit. */
 export function variantsOf(name: string, options: VariantOptions): Variant[] {
@@ -41,9 +43,13 @@ export function variantsOf(name: string, options: VariantOptions): Variant[] {
     return BATCHINGS.map((each) => variant(policyOf('colocated'), spread({}, instances), each, true))
   }
   if (!policyNames.includes(name)) {
-    throw new VolleyError('policy_invalid', `Cannot use policy "${name}": known are ${[...policyNames, ...SWEEPS].join(', ')}`, {
-      param: 'policy',
-    })
+    throw new VolleyError(
+      'policy_invalid',
+      `Cannot use policy "${name}": known are ${[...policyNames, ...SWEEPS].join(', ')}`,
+      {
+        param: 'policy',
+      },
+    )
   }
   const half = Math.ceil(instances / 2)
   const byDefault = LABELLED.includes(name) && instances > 1 ? { prefill: half, decode: instances - half } : {}
@@ -52,17 +58,23 @@ export function variantsOf(name: string, options: VariantOptions): Variant[] {
 
 function variant(policy: Policy, labels: Variant['labels'], batching: Batching, showBatching = false): Variant {
   const count = (label: Label | undefined) => labels.filter((l) => l === label).length
-  const split = (['prefill', 'decode'] as const).map((l) => (count(l) > 0 ? `${count(l)}${l[0]!.toUpperCase()}` : '')).join('')
+  const split = (['prefill', 'decode'] as const).map((l) => (count(l) > 0 ? `${count(l)}${l[0]!.toUpperCase()}` : ''))
+    .join('')
   const free = count(undefined) > 0 ? `${count(undefined)} unlabelled` : ''
   const shared = showBatching ? (batching === 'prefill-first' ? 'prefill first' : `chunk ${batching.chunkTokens}`) : ''
   return { policy, labels, batching, name: [split, free, shared].filter((part) => part !== '').join(', ') }
 }
 
 function spread(counts: Partial<Record<Label, number>>, instances: number): (Label | undefined)[] {
-  const named = (Object.entries(counts) as [Label, number][]).flatMap(([label, count]) => Array<Label>(count).fill(label))
+  const named = (Object.entries(counts) as [Label, number][]).flatMap(([label, count]) =>
+    Array<Label>(count).fill(label)
+  )
   if (named.length > instances) throw misfit(`--labels name ${named.length} instances, there are ${instances}`)
   return Array.from({ length: instances }, (_, at) => named[at])
 }
 
 const misfit = (what: string): VolleyError =>
-  new VolleyError('invalid_flag', `Cannot simulate: ${what}`, { param: 'labels', remedy: 'raise --instances or name fewer labels' })
+  new VolleyError('invalid_flag', `Cannot simulate: ${what}`, {
+    param: 'labels',
+    remedy: 'raise --instances or name fewer labels',
+  })

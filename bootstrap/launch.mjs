@@ -5,13 +5,23 @@
  */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import module from 'node:module'
+import { join } from 'node:path'
 import process from 'node:process'
-import { isDeno } from './steps.mjs'
+import { cache, isDeno, isScript } from './steps.mjs'
 
 const POLL_MS = 250
 
+/** Where Node keeps what it made of our sources: the next process starts in half the time. Inherited by all of ours. */
+function keepCompiled() {
+  if (isDeno || process.env.NODE_DISABLE_COMPILE_CACHE) return
+  process.env.NODE_COMPILE_CACHE ||= join(cache, 'compiled')
+}
+
 /** Runs a module in this process as if it had been started itself. */
 export async function runHere(url, path, args, folder) {
+  keepCompiled()
+  if (!isDeno) module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
   process.chdir(folder)
   process.argv = [process.execPath, path, ...args]
   watchNpm(() => process.kill(process.pid, 'SIGTERM'), () => process.exit(1))
@@ -20,8 +30,11 @@ export async function runHere(url, path, args, folder) {
 
 /** Runs a module under `node`, with this terminal; ends as it ends. */
 export function runChild(node, path, args, folder, { watchesParent }) {
+  if (watchesParent) keepCompiled()
   // Our own code watches the pipe itself; tools get it watched by a module loaded before them.
-  const preload = watchesParent ? [] : [isDeno ? '--preload' : '--import', new URL('./with-parent.mjs', import.meta.url).href]
+  const preload = watchesParent
+    ? []
+    : [isDeno ? '--preload' : '--import', new URL('./with-parent.mjs', import.meta.url).href]
   const runtimeArgs = isDeno ? ['run', '--allow-all', '--quiet', ...preload] : preload
   const child = spawn(node, [...runtimeArgs, path, ...args], {
     cwd: folder,
@@ -43,11 +56,11 @@ export function runChild(node, path, args, folder, { watchesParent }) {
 }
 
 /**
- * Under `npm run`, npm starts a shell that starts this process. `onParent`: our parent ended, as it does when npm is
+ * Under `npm run`, npm starts a shell that starts this process; `deno task` starts it itself. `onParent`: our parent ended, as it does when npm is
  * asked to stop. `onNpm`: npm itself is gone although the shell still waits, as after a SIGKILL.
  */
 function watchNpm(onParent, onNpm) {
-  if (!process.env.npm_lifecycle_event || process.platform === 'win32') return
+  if (!isScript || process.platform === 'win32') return
   const parent = process.ppid
   const npm = parentOfShell(parent)
   const timer = setInterval(() => {

@@ -37,7 +37,9 @@ export async function ensureNode() {
   if (existsSync(node)) return node
   try {
     await locked(`node-${version}`, async () => {
-      if (!existsSync(node)) await step(`fetching Node ${version} into ${home}`, () => fetchNode(name, version, home, node))
+      if (!existsSync(node)) {
+        await step(`fetching Node ${version} into ${home}`, () => fetchNode(name, version, home, node))
+      }
     })
     return node
   } catch (error) {
@@ -51,8 +53,14 @@ function orOwn(reason) {
     process.stderr.write(`volley: using Node ${process.version}, Node ${WANTED[0]} is faster: ${reason}\n`)
     return process.execPath
   }
-  const remedy = `install Node ${WANTED[0]} (or ${FLOOR.join('.')} and later) and run this again; it is used when it is first on the PATH`
-  throw new SetupError(`Node ${process.version} is too old, and another could not be fetched: ${reason}`, remedy, 'node_missing')
+  const remedy = `install Node ${WANTED[0]} (or ${
+    FLOOR.join('.')
+  } and later) and run this again; it is used when it is first on the PATH`
+  throw new SetupError(
+    `Node ${process.version} is too old, and another could not be fetched: ${reason}`,
+    remedy,
+    'node_missing',
+  )
 }
 
 async function fetchNode(name, version, home, node) {
@@ -62,9 +70,21 @@ async function fetchNode(name, version, home, node) {
   await mkdir(draft, { recursive: true })
   await writeFile(join(draft, 'package.json'), '{"private":true}\n')
   const { command, before, options } = npmCommand()
-  const args = ['install', '--prefix', draft, '--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  const args = [
+    'install',
+    '--prefix',
+    draft,
+    '--ignore-scripts',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]
   const patience = ['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=4000']
-  const asked = await quietly(command, [...before, ...args, ...patience, `${name}@${version}`], { ...options, cwd: draft })
+  const asked = await quietly(command, [...before, ...args, ...patience, `${name}@${version}`], {
+    ...options,
+    cwd: draft,
+  })
   if (asked.code !== 0) {
     await rm(draft, { recursive: true, force: true })
     throw new SetupError(`\`npm install ${name}@${version}\` failed: ${npmReason(asked.output)}`, '')

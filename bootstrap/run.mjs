@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url'
 import { ensureDependencies } from './dependencies.mjs'
 import { runChild, runHere } from './launch.mjs'
 import { ensureNode } from './node.mjs'
-import { root, SetupError } from './steps.mjs'
+import { isScript, root, SetupError } from './steps.mjs'
 
 const TARGETS = {
   start: { module: 'cli/main.ts', args: ['start'], ours: true },
@@ -32,7 +32,7 @@ async function main() {
   if (!existsSync(module)) throw new SetupError(`Cannot find ${module}`, 'check out the project again', 'internal', 1)
   const args = [...target.args, ...given]
   // Paths that a person types mean the folder they typed them in; the tools expect the project's.
-  const folder = target.ours ? (process.env.npm_lifecycle_event && process.env.INIT_CWD) || process.cwd() : root
+  const folder = target.ours ? (isScript && process.env.INIT_CWD) || process.cwd() : root
   if (target.ours && node === process.execPath) return runHere(pathToFileURL(module).href, module, args, folder)
   return runChild(node, module, args, folder, { watchesParent: target.ours })
 }

@@ -15,6 +15,11 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 
 export const isDeno = 'Deno' in globalThis
 
+/** Whether an npm script or a Deno task runs this, not a person's own shell. */
+export const isScript = Boolean(
+  process.env.npm_lifecycle_event || (isDeno && process.env.INIT_CWD && process.env.npm_config_user_agent),
+)
+
 /** Where what was fetched is kept: the same place as runtime/platform.ts says. */
 export const cache = process.env.VOLLEY_CACHE || join(process.env.XDG_CACHE_HOME || userCache(), 'volley')
 
@@ -77,13 +82,18 @@ export function npmCommand(node = process.execPath) {
   // Node's installers put npm beside node; on Windows it is a script that only a shell can start.
   const windows = process.platform === 'win32'
   const path = `${process.env.PATH ?? ''}${delimiter}${dirname(process.execPath)}`
-  return { command: windows ? 'npm.cmd' : 'npm', before: [], options: { shell: windows, env: { ...process.env, PATH: path } } }
+  return {
+    command: windows ? 'npm.cmd' : 'npm',
+    before: [],
+    options: { shell: windows, env: { ...process.env, PATH: path } },
+  }
 }
 
 /** The lines of npm's output that say what went wrong, as one. */
 export function npmReason(output) {
   const lines = output.split('\n').map((line) => line.replace(/^npm (?:error|ERR!) ?/, '').trim())
-  return lines.filter((line) => line && !/complete log|debug-0\.log|^code /.test(line)).slice(0, 2).join('; ') || 'no reason given'
+  return lines.filter((line) => line && !/complete log|debug-0\.log|^code /.test(line)).slice(0, 2).join('; ') ||
+    'no reason given'
 }
 
 /** Runs `work` while no other process does the same. A lock whose owner is gone is taken over. */
@@ -104,7 +114,9 @@ async function take(lock) {
     await writeFile(join(lock, 'pid'), String(process.pid))
     return true
   } catch (error) {
-    if (error.code !== 'EEXIST') throw new SetupError(`Cannot write ${lock}: ${error.message}`, 'set VOLLEY_CACHE to a folder you may write')
+    if (error.code !== 'EEXIST') {
+      throw new SetupError(`Cannot write ${lock}: ${error.message}`, 'set VOLLEY_CACHE to a folder you may write')
+    }
   }
   const owner = await ownerOf(lock)
   if (owner === 'alive') return false

@@ -3,9 +3,9 @@
  * @module
  */
 import { type RunningSystem, runningSystems } from '../actors/supervisor/runtime-file.ts'
+import type { Client } from '../runtime/client/mod.ts'
 import { VolleyError } from '../runtime/errors.ts'
 import type { Input } from './command.ts'
-import { type Client, connectClient } from './modules.ts'
 
 /** The only `volley serve` on this machine, if any. Error: `runtime_ambiguous`. */
 export async function localSystem(): Promise<RunningSystem | undefined> {
@@ -18,7 +18,7 @@ export async function localSystem(): Promise<RunningSystem | undefined> {
 }
 
 /** URL of the NATS to look at. Errors: `bus_unreachable` when nothing runs here, `runtime_ambiguous`. */
-export async function findNats(input: Input): Promise<string> {
+async function findNats(input: Input): Promise<string> {
   const { config: { nats } } = await input.resolve()
   if (nats !== undefined) return nats
   const system = await localSystem()
@@ -30,7 +30,9 @@ export async function findNats(input: Input): Promise<string> {
 
 /** Runs `work` with a client of the system, and closes it after. */
 export async function withClient<T>(input: Input, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = await connectClient(await findNats(input))
+  const nats = await findNats(input)
+  const { connect } = await import('../runtime/client/mod.ts')
+  const client = await connect({ nats })
   try {
     return await work(client)
   } finally {

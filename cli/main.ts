@@ -3,13 +3,12 @@
  * `volley`: finds the command, runs it, and turns whatever goes wrong into one line and an exit code.
  * @module
  */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import process from 'node:process'
 import { stripVTControlCharacters } from 'node:util'
 import { nearest } from '../runtime/config/mod.ts'
 import { toVolleyError, VolleyError } from '../runtime/errors.ts'
-import { endWithParent, projectRoot } from '../runtime/platform.ts'
+import { endWithParent } from '../runtime/platform.ts'
+import { version } from '../runtime/version.ts'
 import { runCommand } from './command.ts'
 import { type CommandName, COMMANDS } from './commands/table.ts'
 
@@ -20,7 +19,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [name, ...rest] = at < 0 ? [] : argv.slice(at)
   const wantsHelp = before.some(isHelp) ||
     rest.slice(0, rest.includes('--') ? rest.indexOf('--') : rest.length).some(isHelp)
-  if (before.includes('--version') || before.includes('-v') || name === 'version') return write(`${await version()}\n`)
+  if (before.includes('--version') || before.includes('-v') || name === 'version') return write(`${version}\n`)
   if (name === 'help') return help(rest[0])
   if (name === undefined) return wantsHelp ? help(undefined) : usageError()
   if (wantsHelp) return help(name)
@@ -52,17 +51,13 @@ async function overview(): Promise<string> {
   const { programUsage } = await import('./usage.ts')
   return programUsage(
     Object.fromEntries(Object.entries(COMMANDS).map(([n, { summary }]) => [n, summary])),
-    await version(),
+    version,
   )
 }
 
 async function usageError(): Promise<void> {
   process.stderr.write(`${plain(await overview(), process.stderr)}\n`)
   process.exitCode = 2
-}
-
-async function version(): Promise<string> {
-  return (JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as { version: string }).version
 }
 
 function fail(thrown: unknown): never {

@@ -6,12 +6,12 @@ import { subjects } from '../../runtime/bus/subjects.ts'
 import { realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
 import { openText } from '../../runtime/engine/text/mod.ts'
-import { newId } from '../../runtime/ids.ts'
+import { newId, toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
+import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
-import { modelPath } from '../model-path.ts'
 import { joinBus, listService, stopped } from '../process.ts'
 import { loadExtensions } from '../extensions.ts'
 import { ClusterFront } from './cluster-front.ts'
@@ -27,7 +27,7 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   const gateway = newId('gw')
   const log = logger(config, { gateway })
   await loadExtensions(config.pipelines)
-  const text = openText(modelPath(config.model))
+  const text = openText(await locateModel(config.model))
   const bus = await joinBus(config, gateway, signal)
   const cluster = new Cluster()
   await cluster.start(bus)
@@ -36,7 +36,9 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
   const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
-  await presence.renew()
+  const card = { state: 'served', name: text.name, contextLength: text.contextLength, vocabSize: text.vocabSize, hasTokenizer: text.hasTokenizer }
+  const model = new Presence(bus, realClock, 'volley_models', toToken(text.name), () => card)
+  await Promise.all([presence.renew(), model.renew()])
   const app = createApp({ front, apiKeys: config.apiKeys, log })
   const server = await listen({ app, port: config.port, host: config.host })
   const service = listService(bus, 'gateway', `gateway ${gateway} at ${server.url}, model ${text.name}`, [{
@@ -52,6 +54,8 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   await closed
   cluster.stop()
   service.stop()
+  // The model's key ages out by itself: another gateway may serve it still.
+  model.stop()
   await presence.close().catch(() => undefined)
   await bus.close()
 }

@@ -8,8 +8,10 @@ import { realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
 import { openText } from '../../runtime/engine/text/mod.ts'
 import { startEngine } from '../../runtime/engine/worker/start.ts'
+import { VolleyError } from '../../runtime/errors.ts'
 import { newId } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
+import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import type { Label } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
@@ -19,7 +21,6 @@ import { engineMover } from '../../runtime/transfer/engine-mover.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
 import { decode } from '../decode/actor.ts'
 import { loadExtensions } from '../extensions.ts'
-import { modelPath } from '../model-path.ts'
 import { prefill } from '../prefill/actor.ts'
 import { joinBus, listService, stopped } from '../process.ts'
 import { stopWatchOf } from '../stop-watch.ts'
@@ -34,7 +35,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   const base = config.name ?? newId('i')
   const log = logger(config, { instance: base })
   const extra = await loadExtensions(config.pipelines)
-  const path = modelPath(config.model)
+  const path = await locateModel(config.model)
   const text = openText(path)
   const bus = await joinBus(config, base, signal)
   // Bytes that go over NATS must not stand before tokens and beats: a connection of their own.
@@ -46,7 +47,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   const instances: Instance[] = []
   let plane: TransferPlane | undefined
   try {
-    plane = await directPlane({ owner: base, incarnation: newId('life'), bus: bulk, ...(modes ? { modes } : {}) })
+    plane = await directPlane({ owner: base, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, ...(modes ? { modes } : {}) })
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
@@ -83,8 +84,19 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   }
 }
 
-/** Prefill's and decode's engine: one for both so far. */
-function backendOf(config: Config): string {
-  const { prefill: wanted } = config.engine
-  return wanted === 'auto' ? 'wasm' : wanted
+/** Backends that are there so far, and the one that `auto` takes. */
+const BACKENDS = ['wasm', 'cpu']
+
+/** What computes. Error: `engine_unavailable` for what is not there yet, so that nobody measures one thing and believes another. */
+function backendOf({ engine: { prefill: first, decode: second }, dtype, threads }: Config): string {
+  const refuse = (what: string, remedy: string): never => {
+    throw new VolleyError('engine_unavailable', `Cannot compute with ${what}: this version does not have it`, { remedy })
+  }
+  for (const name of [first, second]) {
+    if (name !== 'auto' && !BACKENDS.includes(name)) refuse(`--engine ${name}`, `take one of: auto, ${BACKENDS.join(', ')}`)
+  }
+  if (first !== second) refuse('one engine a phase', 'name one engine for all phases')
+  if (dtype !== undefined && dtype !== 'f32') refuse(`--dtype ${dtype}`, 'leave it out: weights are widened to f32')
+  if (threads !== undefined && threads > 1) refuse(`--threads ${threads}`, 'leave it out: one thread an instance; more instances use more cores')
+  return first === 'auto' ? 'wasm' : first
 }

@@ -18,26 +18,23 @@ export interface PlanOptions {
   id: string
   nats: string
   port: number
-  /** Cores of this machine, shared by instances that were not told how many threads to use. */
-  cores: number
 }
 
 /** Gateway, scheduler, and as many processes as the instances need. */
-export function planProcesses(config: Config, { id, nats, port, cores }: PlanOptions): PlannedProcess[] {
+export function planProcesses(config: Config, { id, nats, port }: PlanOptions): PlannedProcess[] {
   const shared = { ...config, nats, port }
   const one = { instances: 1, labels: {} }
   const plan: PlannedProcess[] = [
     { role: 'gateway', name: `gateway-${id}`, config: { ...shared, ...one } },
     { role: 'scheduler', name: `scheduler-${id}`, config: { ...shared, ...one } },
   ]
-  const threads = config.threads ?? Math.max(1, Math.floor(cores / config.instances))
   const labels = labelOfEach(config)
   for (let first = 0; first < config.instances; first += config.perProcess) {
     const own = labels.slice(first, first + config.perProcess)
     plan.push({
       role: 'instance',
       name: `instance-${id}-${first / config.perProcess}`,
-      config: { ...shared, threads, instances: own.length, labels: countLabels(own) },
+      config: { ...shared, instances: own.length, labels: countLabels(own) },
     })
   }
   return plan.map((process) => ({ ...process, config: { ...process.config, name: process.name } }))

@@ -4,7 +4,6 @@
  * @module
  */
 import { rm } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import process from 'node:process'
 import { type Clock, realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
@@ -57,8 +56,10 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
   let server: NatsServer | undefined
   let roles: SupervisedRole[] = []
   let isReady = false
+  let isStopping = false
 
   const stopRest = async (graceMs: number) => {
+    isStopping = true
     await Promise.all(roles.map((role) => role.stop(graceMs)))
     await server?.stop()
     await rm(runDir, { recursive: true, force: true, maxRetries: 3 })
@@ -76,10 +77,11 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
     const nats = config.nats ?? server!.url
     onNats?.(nats)
     const id = newId('').slice(1, 7)
-    const plan = planProcesses({ ...config, model }, { id, nats, port, cores: availableParallelism() })
-    // A process's own error is shown once, by whoever decides what it means.
+    const plan = planProcesses({ ...config, model }, { id, nats, port })
+    // A process's own error is shown once, by whoever decides what it means; what it says of being stopped, never.
     const show = (name: string, line: string) => {
-      if (isReady || !/ \[\w+\]$/.test(line)) onLine(line.startsWith('{') ? line : `${name}: ${line}`)
+      const isError = / \[\w+\]$/.test(line)
+      if (!isError || (isReady && !isStopping)) onLine(line.startsWith('{') ? line : `${name}: ${line}`)
     }
     roles = plan.map((planned) => superviseRole(planned, { entry, clock, onLine: show, onDeath }))
     const http = urlOf(config.host, port)
@@ -87,8 +89,9 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
     await waitUntilReady(http, {
       clock,
       timeoutMs: READY_MS,
+      instances: config.instances,
       signal: any,
-      onWait: (why) => onLine(`not ready yet: ${why}`),
+      onWait: onLine,
     })
     isReady = true
     await writeRuntimeFile(runDir, {

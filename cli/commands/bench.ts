@@ -3,7 +3,6 @@
  * `main(argv)`, and checks its own flags.
  * @module
  */
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { nearest } from '../../runtime/config/mod.ts'
@@ -11,23 +10,22 @@ import { VolleyError } from '../../runtime/errors.ts'
 import { projectRoot } from '../../runtime/platform.ts'
 import type { Command } from '../command.ts'
 
+const FIGURES: readonly string[] = ['engine', 'hop', 'transfer', 'serve']
+
 /** `volley bench`. */
 export const bench: Command = {
   name: 'bench',
-  summary: 'The figures of the README: engine, hop, transfer, serve',
+  summary: `The figures of the README: ${FIGURES.join(', ')}`,
   positionals: [{ name: 'WHAT', help: 'which; its own flags follow' }],
   passesOn: true,
   async run({ positionals: [what = '', ...argv] }) {
-    const folder = join(projectRoot, 'bench')
-    const files = await readdir(folder).catch(() => [])
-    const names = files.filter((file) => /^[a-z]+\.ts$/.test(file)).map((file) => file.slice(0, -3))
-    if (!names.includes(what)) {
-      const close = nearest(what, names)
+    if (!FIGURES.includes(what)) {
+      const close = nearest(what, FIGURES)
       throw new VolleyError('unknown_command', what === '' ? 'WHAT is missing' : `Unknown benchmark "${what}"`, {
-        remedy: close ? `did you mean \`volley bench ${close}\`?` : `there are: ${names.join(', ') || 'none yet'}`,
+        remedy: close ? `did you mean \`volley bench ${close}\`?` : `there are: ${FIGURES.join(', ')}`,
       })
     }
-    const program = await import(pathToFileURL(join(folder, `${what}.ts`)).href) as Program
+    const program = await import(pathToFileURL(join(projectRoot, 'bench', `${what}.ts`)).href) as Program
     await program.main(argv)
   },
 }

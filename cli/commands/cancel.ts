@@ -15,7 +15,8 @@ export const cancel: Command = {
   run: (input) =>
     withClient(input, async (client) => {
       const id = input.positionals[0]!
-      if (!(await client.cancel(id))) throw notFound(id)
-      input.output.data({ id, cancelled: true }, `${id} is cancelled`)
+      const outcome = await client.cancel(id)
+      if (outcome === 'none') throw notFound(id)
+      input.output.data({ id, outcome }, outcome === 'applied' ? `${id} is cancelled` : `${id} had ended already`)
     }),
 }

@@ -17,7 +17,7 @@ export const ps: Command = {
         id,
         state,
         model,
-        holder: holder ?? '',
+        holder,
         createdMs,
         age: `${((Date.now() - createdMs) / 1000).toFixed(1)} s`,
       }))

@@ -7,10 +7,20 @@
 import process from 'node:process'
 import { type Config, type Role, type Setting, SETTINGS } from '../../runtime/config/mod.ts'
 import { VolleyError } from '../../runtime/errors.ts'
+import { locateModel } from '../../runtime/models/locate.ts'
 import { onParentLine } from '../../runtime/platform.ts'
 import type { Command } from '../command.ts'
-import { loadRole } from '../modules.ts'
 import { stopSignal } from '../ui/signals.ts'
+
+/** A role's whole life: resolves when it has ended, which it starts to do when the signal fires. */
+type RunRole = (config: Config, signal: AbortSignal) => Promise<void>
+
+/** Each loaded only by the process that plays it. */
+const ROLES: Record<Role, () => Promise<RunRole>> = {
+  gateway: async () => (await import('../../actors/gateway/main.ts')).runGateway,
+  scheduler: async () => (await import('../../actors/scheduler/main.ts')).runScheduler,
+  instance: async () => (await import('../../actors/instance/main.ts')).runInstance,
+}
 
 function role(name: Role, summary: string): Command {
   const settings = (Object.entries(SETTINGS) as [keyof Config, Setting<unknown>][])
@@ -21,6 +31,7 @@ function role(name: Role, summary: string): Command {
     summary,
     settings,
     async run(input) {
+      const signal = stopOf()
       const { config } = await input.resolve()
       if (config.nats === undefined) {
         throw new VolleyError('invalid_flag', `volley ${name} needs a nats-server to join`, {
@@ -28,7 +39,9 @@ function role(name: Role, summary: string): Command {
           remedy: `give --nats nats://HOST:4222, or start everything on this machine by \`volley serve\``,
         })
       }
-      await (await loadRole(name))(config, stopOf())
+      const model = config.model === undefined ? undefined : await locateModel(config.model)
+      const run = await ROLES[name]()
+      await run({ ...config, model }, signal)
     },
   }
 }

@@ -3,14 +3,15 @@
  * @module
  */
 import type { System } from '../../actors/supervisor/system.ts'
+import type { RequestDetails } from '../../runtime/client/mod.ts'
 import type { Config } from '../../runtime/config/mod.ts'
 import type { Command, Input } from '../command.ts'
 import { complete, requestDetails } from '../complete.ts'
-import type { RequestInfo } from '../modules.ts'
 import { renderRoad, roadOf } from '../ui/road.ts'
-import { PRINT_CONFIG, printConfig, SERVE_SETTINGS, untilStopped } from './serve.ts'
+import { untilStopped } from '../until-stopped.ts'
+import { PRINT_CONFIG, printConfig, SERVE_SETTINGS } from './serve.ts'
 
-const PROMPT = 'Tell me a short story about a little fox.'
+const PROMPT = 'What is Volley?'
 const MAX_TOKENS = 60
 const DEMO_MS = 120_000
 
@@ -46,7 +47,7 @@ async function demo({ output }: Input, config: Config, { http }: System): Promis
       if (!output.json) output.write(piece)
     },
   })
-  const { history = [] } = await requestDetails<RequestInfo>(to, answer.id)
+  const { history } = await requestDetails<RequestDetails>(to, answer.id)
   const road = roadOf(history)
   const ask = `curl ${http}/v1/chat/completions -H 'content-type: application/json' ` +
     `-d '{"model":"${answer.model}","messages":[{"role":"user","content":"Hello"}]}'`

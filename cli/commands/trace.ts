@@ -18,7 +18,7 @@ export const trace: Command = {
       const id = input.positionals[0]!
       const request = await client.request(id)
       if (!request) throw notFound(id)
-      const road = roadOf(request.history ?? [])
+      const road = roadOf(request.history)
       if (!input.output.json) return input.output.write(renderRoad(request.id, road))
       for (const step of road) input.output.data({ id, ...step }, '')
     }),

@@ -6,31 +6,42 @@
 /** A state entered, as the events tell it. */
 type Entered = { state: string; atMs: number } & Record<string, unknown>
 
-/** One stretch of the road. */
+/** One state on the road. */
 export interface RoadStep {
   state: string
-  /** Who worked; empty = nobody yet. */
+  /** Who took it up last; empty = nobody had to. */
   instance: string
   /** Since the request began. */
   atMs: number
-  /** How long the state lasted; undefined = it is the last. */
-  ms: number | undefined
+  /** Until it was taken up, for the last time, and from then to the next state; undefined where it was not, or ends. */
+  queuedMs: number | undefined
+  ranMs: number | undefined
+  /** How often it was taken up: more than once = a holder was lost. */
+  claims: number
 }
 
-const LAST = ['done', 'failed', 'cancelled']
+/** An instance took up the state before: part of that state, none of its own. */
+const CLAIMED = 'claimed'
 
-/** The stretches between one state and the next. An event names the instance whose work led into its state. */
+/** The states in order, each with the claims that follow it. */
 export function roadOf(history: readonly Entered[]): RoadStep[] {
   const begin = history[0]?.atMs ?? 0
-  return history.map(({ state, atMs }, i) => {
-    const next = history[i + 1]
-    const who = next?.['instance']
-    return {
-      state,
+  return history.flatMap((entered, i) => {
+    if (entered.state === CLAIMED) return []
+    const rest = history.slice(i + 1)
+    const after = rest.findIndex(({ state }) => state !== CLAIMED)
+    const claims = after < 0 ? rest : rest.slice(0, after)
+    const claim = claims.at(-1)
+    const next = after < 0 ? undefined : rest[after]
+    const who = claim?.['instance']
+    return [{
+      state: entered.state,
       instance: typeof who === 'string' ? who : '',
-      atMs: round(atMs - begin),
-      ms: next === undefined || LAST.includes(state) ? undefined : round(next.atMs - atMs),
-    }
+      atMs: round(entered.atMs - begin),
+      queuedMs: claim && round(claim.atMs - entered.atMs),
+      ranMs: claim && next && round(next.atMs - claim.atMs),
+      claims: claims.length,
+    }]
   })
 }
 
@@ -38,11 +49,15 @@ const round = (ms: number): number => Math.round(ms * 10) / 10
 
 /** The road as aligned lines. */
 export function renderRoad(id: string, road: readonly RoadStep[]): string {
-  const states = Math.max(0, ...road.map(({ state }) => state.length))
-  const names = Math.max(0, ...road.map(({ instance }) => instance.length))
-  const lines = road.map(({ state, instance, atMs, ms }) => {
-    const lasted = ms === undefined ? '' : `${String(ms).padStart(8)} ms`
-    return `  ${state.padEnd(states)}  ${instance.padEnd(names)}  at ${String(atMs).padStart(8)} ms ${lasted}`.trimEnd()
+  const width = (texts: string[]) => Math.max(0, ...texts.map(({ length }) => length))
+  const states = width(road.map(({ state }) => state))
+  const names = width(road.map(({ instance }) => instance))
+  const time = (word: string, ms: number | undefined) =>
+    ms === undefined ? ' '.repeat(word.length + 11) : `${word} ${ms.toFixed(1).padStart(7)} ms`
+  const lines = road.map(({ state, instance, atMs, queuedMs, ranMs, claims }) => {
+    const again = claims > 1 ? `taken up ${claims} times` : ''
+    const times = [time('at', atMs), time('queued', queuedMs), time('ran', ranMs), again]
+    return `  ${state.padEnd(states)}  ${instance.padEnd(names)}  ${times.join('  ')}`.trimEnd()
   })
   return [id, ...lines, ''].join('\n')
 }

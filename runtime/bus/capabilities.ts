@@ -6,7 +6,7 @@
 import { VolleyError } from '../errors.ts'
 
 /** JetStream API level with message TTLs, schedules and per-key ageing: late 2.12. */
-export const REQUIRED_API_LEVEL = 3
+const REQUIRED_API_LEVEL = 3
 
 const REMEDY = 'use nats-server 2.12.8 or later (2.15.1 is what Volley fetches by itself)'
 

@@ -44,8 +44,11 @@ const STREAMS: Wanted[] = [
   },
   {
     name: DEAD,
-    description: 'hops given up: too many deliveries, or ended by their holder; kept 7 days',
-    subjects: ['MAX_DELIVERIES', 'MSG_TERMINATED'].map((kind) => `$JS.EVENT.ADVISORY.CONSUMER.${kind}.${HOPS}.>`),
+    description: 'hops given up: taken again and again with no result, or ended by hand; kept 7 days',
+    subjects: [
+      subjects.allDead,
+      ...['MAX_DELIVERIES', 'MSG_TERMINATED'].map((kind) => `$JS.EVENT.ADVISORY.CONSUMER.${kind}.${HOPS}.>`),
+    ],
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     max_age: nanos(DEAD_AGE_MS),

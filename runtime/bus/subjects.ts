@@ -26,6 +26,9 @@ export const subjects = {
   end: (gateway: string): string => `volley.v1.gw.${token(gateway)}.end`,
   handOver: (instance: string): string => `volley.v1.inst.${token(instance)}.hop`,
   instanceOp: (instance: string, op: string): string => `volley.v1.inst.${token(instance)}.${token(op)}`,
+  /** A hop that was given up, whole: for people. */
+  dead: (id: string): string => `volley.v1.dead.${token(id)}`,
+  allDead: 'volley.v1.dead.>',
   control: (id: string): string => `volley.v1.ctl.${token(id)}`,
   allControl: 'volley.v1.ctl.*',
   requestState: (id: string): string => `volley.v1.request.${token(id)}.state`,

@@ -30,7 +30,7 @@ export interface Config {
   perProcess: number
   policy: string
   engine: Record<PhaseLabel, EngineName>
-  /** Compute threads of one instance; undefined = its share of the cores. */
+  /** Compute threads of one instance; undefined = the engine's own. */
   threads: number | undefined
   dtype: 'f32' | 'q8' | 'q4' | undefined
   /** Longest sequence in tokens; undefined = what the model was made for. */
@@ -40,6 +40,8 @@ export interface Config {
   /** Targets in milliseconds: time to first token, time per output token. */
   slo: Partial<Record<'ttft' | 'tpot', number>>
   transfer: 'auto' | 'memory' | 'unix' | 'tcp' | 'nats'
+  /** Address on which other hosts may pull KV over TCP. */
+  transferHost: string
   /** Any of these opens the HTTP door; empty = open to all. */
   apiKeys: string[]
   /** Hosts from which image URLs may be fetched. */

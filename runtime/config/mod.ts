@@ -2,8 +2,7 @@
  * The config's door: one typed object from flags, environment and file.
  * @module
  */
-export type { Config, EngineName, PhaseLabel, Role } from './config.ts'
+export type { Config, PhaseLabel, Role } from './config.ts'
 export { nearest } from './nearest.ts'
-export { describeConfig, type Resolved, resolveConfig, type ResolveOptions, toEnvironment } from './resolve.ts'
+export { describeConfig, type Resolved, resolveConfig, toEnvironment } from './resolve.ts'
 export { OTHER_VARIABLES, type Setting, SETTINGS, variableOf } from './settings.ts'
-export type { Environment } from './sources.ts'

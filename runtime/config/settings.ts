@@ -50,7 +50,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   model: {
     flag: 'model',
     hint: 'PATH|NAME',
-    roles: ALL,
+    roles: ['gateway', 'instance'],
     default: undefined,
     defaultHelp: 'the model that ships',
     help: 'GGUF file, Hugging Face directory, or name of a pulled model',
@@ -119,7 +119,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     hint: 'N',
     roles: ['instance'],
     default: undefined,
-    defaultHelp: 'its share of the cores',
+    defaultHelp: "the engine's own",
     help: 'compute threads of one instance',
     kind: optional(integer({ min: 1, max: 1024 })),
   },
@@ -166,6 +166,14 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: 'auto',
     help: 'how KV blocks move between instances: auto, memory, unix, tcp, nats',
     kind: oneOf(['auto', 'memory', 'unix', 'tcp', 'nats']),
+  },
+  transferHost: {
+    flag: 'transfer-host',
+    hint: 'ADDRESS',
+    roles: ['instance'],
+    default: '127.0.0.1',
+    help: 'address of this machine on which instances of other machines may pull KV over TCP',
+    kind: text('an address or a host name', /^[A-Za-z0-9.:_-]+$/),
   },
   apiKeys: {
     flag: 'api-key',

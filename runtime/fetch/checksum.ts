@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs'
 import { VolleyError } from '../errors.ts'
 
 /** SHA-256 of a file, hex. */
-export async function sha256Of(path: string, signal?: AbortSignal): Promise<string> {
+async function sha256Of(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal && { signal }) })) {
     hash.update(chunk as Buffer)

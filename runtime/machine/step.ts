@@ -32,7 +32,7 @@ export function step(stored: Stored, event: PhaseEvent): Step {
 }
 
 /** A state's name as one token: nested values joined by `_`. */
-export function nameOf(value: Json): string {
+function nameOf(value: Json): string {
   if (typeof value === 'string') return value
   return Object.entries(value as JsonObject).map(([k, v]) => `${k}_${nameOf(v)}`).join('_')
 }

@@ -21,7 +21,7 @@ export async function locateModel(model: string | undefined): Promise<string> {
   if (model === undefined) return shippedModel()
   if (await exists(model)) return resolve(model)
   // A name is at most ORG/NAME:WORD; anything that looks like a path was meant as one.
-  if (/^\w[\w.-]*(?:\/[\w.-]+)?(?::[\w.-]+)?$/.test(model)) {
+  if (/^\w[\w.-]*(?:\/\w[\w.-]*)?(?::[\w.-]+)?$/.test(model)) {
     const hub = parseHubName(model)
     const folder = modelsDir(hub ? cacheName(hub) : model)
     if (await exists(join(folder, MANIFEST))) return weightsIn(folder)

@@ -4,8 +4,6 @@
  */
 import { type Logger, pino } from 'pino'
 
-export type { Logger }
-
 /** A logger whose lines all carry `bindings` (the process's name, say). */
 export function logger({ logLevel }: { logLevel: string }, bindings: Record<string, string>): Logger {
   return pino({ level: logLevel, base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }))

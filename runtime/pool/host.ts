@@ -164,6 +164,7 @@ export class InstanceHost {
       const made = step(hop.stored, { type: 'FAIL', error: { code: 'poison', message } })
       const after = recordAfter(record, made, clock.now())
       if ((await this.records.write(hop.id, after, revision)) !== undefined) {
+        bus.publish(subjects.dead(hop.id), JSON.stringify({ ...hop, error: after.error }))
         emitStates(bus, clock, hop.id, after, made, id)
         await endReader(bus, clock, hop.id, after)
         await purgeRequest(bus, clock, hop.id)

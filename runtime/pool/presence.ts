@@ -13,7 +13,8 @@ export class Presence {
   private readonly bucket: BucketName
   private readonly key: string
   private readonly value: () => Json
-  private readonly stop: () => void
+  /** Renews no more; the key ages out. */
+  readonly stop: () => void
 
   /** Renews `key` at once and every third of its lifetime. A failed renewal is tried again by the next one. */
   constructor(bus: Bus, clock: Clock, bucket: BucketName, key: string, value: () => Json) {

@@ -11,7 +11,7 @@ const MAGIC = 0x564c5431
 /** Magic and length. */
 const REQUEST_HEAD_BYTES = 6
 /** Far more than a ticket's credentials need: whoever sends more is not one of ours. */
-export const MAX_REQUEST_BYTES = 1_024
+const MAX_REQUEST_BYTES = 1_024
 /** Magic, status, text length, two spare bytes, size. */
 export const ANSWER_HEAD_BYTES = 16
 

@@ -8,7 +8,7 @@ import type { JsonObject } from '../json.ts'
 import type { ErrorInfo, FinalState, PhaseEvent, Stored } from '../machine/types.ts'
 
 /** Largest hop: bigger parts travel by reference. */
-export const MAX_HOP_BYTES = 64 * 1024
+const MAX_HOP_BYTES = 64 * 1024
 
 /** The body of a queued hop: one visit of one phase. */
 export interface Hop {

@@ -44,6 +44,7 @@ export interface MemoryClusterOptions {
   schedulers?: number
   policy?: Policy
   actors?: Actor[]
+  text?: TextModel
   onOperation?: (operation: Operation, cluster: MemoryCluster) => Fate
   /** Breaks a rule of the protocol on purpose, for tests that must see it broken. */
   sabotage?: (bus: Bus, name: string) => Bus
@@ -82,6 +83,7 @@ export class MemoryCluster {
 
   async start(): Promise<void> {
     const { instances = 2, schedulers = 2, policy = policyOf('round-robin'), actors = [prefill, transfer, decode] } = this.options
+    const { text = scriptText } = this.options
     let ready = false
     const up = async () => {
       for (let i = 1; i <= instances; i++) await this.startInstance(`i${i}`, actors)
@@ -96,7 +98,7 @@ export class MemoryCluster {
       const cluster = new Cluster()
       await cluster.start(bus)
       await new Presence(bus, clock, 'volley_gateways', 'g1', () => ({ state: 'up' })).renew()
-      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text: scriptText, cluster, maxOpen: 100, onError: (e) => this.errors.push(e) })
+      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text, cluster, maxOpen: 100, onError: (e) => this.errors.push(e) })
       ready = true
     }
     void up().catch((e) => this.errors.push(e))
@@ -107,7 +109,7 @@ export class MemoryCluster {
     const { bus, clock } = this.process(id)
     const engine = new ScriptEngine({ clock })
     const instance = new Instance({
-      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: scriptText, actors, host: 'here', pid: 0,
+      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0,
       mover: busMover(bus, id, engine), stopWatch: () => () => false, onError: (e) => this.errors.push(e),
     })
     this.engines.push(engine)

@@ -44,6 +44,8 @@ function isCurrent(name: string, path: string): boolean {
 /** Path of a nats-server at or above the floor, or undefined. */
 export const natsServerPath: string | undefined = findProgram('nats-server', 'NATS_SERVER')
 
+if (!natsServerPath) console.log('no nats-server at or above 2.12 found: what needs one is skipped. Set NATS_SERVER to one.')
+
 /** Starts a server; `config` is added to its configuration file. */
 export async function startNatsServer({ config = '', jetstream = true } = {}): Promise<NatsServer> {
   if (!natsServerPath) throw new Error('no nats-server at or above 2.12 found: set NATS_SERVER to one')

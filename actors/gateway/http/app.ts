@@ -12,7 +12,8 @@ import { requireKey } from './auth.ts'
 import { errorResponse } from './errors.ts'
 import { defaultLimits, type HttpLimits } from './limits.ts'
 import { HttpMetrics } from './metrics.ts'
-import { type Route, routeTable } from './routes.ts'
+import type { Route } from './route.ts'
+import { routeTable } from './routes.ts'
 
 export type Log = Pick<BaseLogger, 'debug' | 'error'>
 

@@ -16,7 +16,7 @@ const LEAST = -9999
 const finite = (logprob: number | undefined) => Math.max(LEAST, logprob ?? LEAST)
 
 /** A token as text, special ones too. Without a tokenizer its id stands for it, in vLLM's spelling. */
-export function tokenText(model: TextModel, id: number): { token: string; bytes: number[] | null } {
+function tokenText(model: TextModel, id: number): { token: string; bytes: number[] | null } {
   if (!model.hasTokenizer) return { token: `token_id:${id}`, bytes: null }
   const bytes = model.tokenBytes(id, { special: true })
   return { token: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), bytes: [...bytes] }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { HttpLimits } from './limits.ts'
-import type { Route } from './routes.ts'
+import type { Route } from './route.ts'
 import { chatSchema, completionSchema } from './schemas.ts'
 
 const errorSchema = z.object({

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ServedModel } from '../front.ts'
-import type { Route } from './routes.ts'
+import type { Route } from './route.ts'
 
 /** A page of plain text. */
 export function frontPage(models: readonly ServedModel[], routes: readonly Route[]): string {

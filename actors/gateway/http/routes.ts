@@ -11,14 +11,7 @@ import { generate, type GenerateOptions, type Job } from './generate.ts'
 import { chatJob, completionJob, modelOf } from './jobs.ts'
 import { openApi } from './openapi.ts'
 import { frontPage } from './page.ts'
-
-export interface Route {
-  method: 'GET' | 'POST' | 'DELETE'
-  /** In Hono's spelling. */
-  path: string
-  summary: string
-  handle: (c: Context) => Response | Promise<Response>
-}
+import type { Route } from './route.ts'
 
 /** All routes, in the order in which they are matched. */
 export function routeTable(options: GenerateOptions): Route[] {
@@ -130,7 +123,7 @@ const modelCard = ({ text, createdMs }: ServedModel) => ({
 })
 
 function ready(c: Context, front: Front): Response {
-  const { notReady } = front.stats()
-  if (notReady === undefined) return c.json({ status: 'ready' })
+  const { notReady, instances } = front.stats()
+  if (notReady === undefined) return c.json({ status: 'ready', instances })
   throw new VolleyError('no_instance', `Not ready: ${notReady}`)
 }

@@ -90,6 +90,5 @@ export const completionSchema = (limits: HttpLimits) =>
   })
 
 export type ChatBody = z.infer<ReturnType<typeof chatSchema>>
-export type CompletionBody = z.infer<ReturnType<typeof completionSchema>>
 /** What both bodies have. */
 export type SamplingBody = z.infer<z.ZodObject<ReturnType<typeof samplingFields>>>

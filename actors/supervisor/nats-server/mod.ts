@@ -7,7 +7,7 @@ import type { Progress } from '../../../runtime/fetch/progress.ts'
 import { fetchServer } from './fetch.ts'
 import { findServer, namedServer, type ServerBinary } from './find.ts'
 
-export { findServer, namedServer, type ServerBinary } from './find.ts'
+export { findServer, namedServer } from './find.ts'
 export { type NatsServer, startNatsServer } from './start.ts'
 export { PINNED } from './versions.ts'
 

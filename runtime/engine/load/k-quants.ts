@@ -3,8 +3,8 @@
  * have use Q4_K, Q5_K and Q6_K. Formulas are those of ggml's reference dequantisers.
  * @module
  */
+import type { NumberFormat } from './format.ts'
 import { halfTable } from './half.ts'
-import type { NumberFormat } from './quants.ts'
 
 /** The 6-bit scale (`first` = 0) or minimum (`first` = 4) of sub-block `j`, out of the 12 packed bytes at `p`. */
 function sixBits(view: DataView, p: number, j: number, first: 0 | 4): number {

@@ -3,16 +3,9 @@
  * neither files nor tensors. Formulas are those of ggml's reference dequantisers; each result is rounded once.
  * @module
  */
+import type { NumberFormat } from './format.ts'
 import { halfTable } from './half.ts'
 import { K_QUANTS } from './k-quants.ts'
-
-/** One format: `blockElements` numbers lie in `blockBytes` bytes. */
-export interface NumberFormat {
-  readonly blockElements: number
-  readonly blockBytes: number
-  /** Decodes `blocks` blocks at the start of `view` into `out`, from index `at` on. */
-  decode(view: DataView, blocks: number, out: Float32Array, at: number): void
-}
 
 const F32: NumberFormat = {
   blockElements: 1,

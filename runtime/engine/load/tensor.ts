@@ -4,7 +4,8 @@
  */
 import { VolleyError } from '../../errors.ts'
 import type { ByteFile } from './file.ts'
-import { NUMBER_FORMATS, type NumberFormat } from './quants.ts'
+import type { NumberFormat } from './format.ts'
+import { NUMBER_FORMATS } from './quants.ts'
 
 /** One tensor of a file. */
 export interface TensorEntry {

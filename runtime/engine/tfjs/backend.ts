@@ -28,9 +28,10 @@ export const isBatchInvariant = (backend: string): boolean => BATCH_INVARIANT.ha
 export async function startBackend(name: string): Promise<void> {
   const load = PACKAGES[name]
   if (load === undefined) {
-    const known = Object.keys(PACKAGES).join(', ')
-    throw new VolleyError('engine_unavailable', `No tensor backend is called "${name}"`, { remedy: `use one of: ${known}` })
+    const remedy = `use one of: ${Object.keys(PACKAGES).join(', ')}`
+    throw new VolleyError('engine_unavailable', `No tensor backend is called "${name}"`, { remedy })
   }
+  registerKernels(name)
   if (tf.getBackend() === name) return
   tf.enableProdMode()
   try {
@@ -43,5 +44,4 @@ export async function startBackend(name: string): Promise<void> {
       cause,
     })
   }
-  registerKernels(name)
 }

@@ -15,8 +15,9 @@ import { matMul } from './kernels/mat-mul.ts'
 import { pagedAttention } from './kernels/paged-attention.ts'
 import { rmsNorm } from './kernels/rms-norm.ts'
 import { rope } from './kernels/rope.ts'
+import { Scratch } from './kernels/scratch.ts'
 import { siluMul } from './kernels/silu-mul.ts'
-import { inverseFrequencies, rotaryRows } from './rotary.ts'
+import { inverseFrequencies, rotaryRows, rotateHalfMatrix } from './rotary.ts'
 import { planStep, type Step } from './step.ts'
 import { type LayerWeights, type Linear, loadWeights } from './weights.ts'
 
@@ -27,8 +28,10 @@ const KERNEL_VERSION = 1
 interface StepContext {
   step: Step
   pool: KvPool
+  scratch: Scratch
   cos: tf.Tensor
   sin: tf.Tensor
+  rotateHalf: tf.Tensor
 }
 
 export interface TfjsForwardOptions {
@@ -44,11 +47,13 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
   await startBackend(backend)
   const { config } = source
   const weights = loadWeights(source)
+  const scratch = new Scratch()
   const frequencies = inverseFrequencies(config)
+  const rotateHalf = rotateHalfMatrix(config.headDim)
 
   const logits = (step: Step, pool: KvPool): tf.Tensor | undefined =>
     tf.tidy(() => {
-      const context: StepContext = { step, pool, ...rotaryRows(frequencies, step.positions) }
+      const context: StepContext = { step, pool, scratch, rotateHalf, ...rotaryRows(frequencies, step.positions) }
       let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens: step.tokens })
       for (const [index, layer] of weights.layers.entries()) {
         const last = index === weights.layers.length - 1
@@ -77,7 +82,10 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
       const { numBytes, numTensors } = tf.memory()
       return { bytes: numBytes + weights.embed.byteLength, tensors: numTensors }
     },
-    dispose: () => weights.dispose(),
+    dispose: () => {
+      weights.dispose()
+      rotateHalf.dispose()
+    },
   }
 }
 
@@ -94,14 +102,14 @@ function layerForward(
   index: number,
   last: boolean,
   x: tf.Tensor,
-  { step, pool, cos, sin }: StepContext,
+  { step, pool, scratch, cos, sin, rotateHalf }: StepContext,
 ): tf.Tensor | undefined {
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config
   const { spans, rows, wanted } = step
   const rotated = (projection: Linear, count: number, norm: tf.Tensor | undefined, input: tf.Tensor): tf.Tensor => {
     const y = linear(projection, input)
     const normed = norm === undefined ? y : headNorm(y, norm, count)
-    return call(rope, { x: normed, cos, sin }, { heads: count, headDim })
+    return call(rope, { x: normed, cos, sin, rotateHalf }, { heads: count, headDim })
   }
   const headNorm = (y: tf.Tensor, weight: tf.Tensor, count: number): tf.Tensor =>
     tf.reshape(call(rmsNorm, { x: tf.reshape(y, [rows * count, headDim]), weight }, { eps }), y.shape)
@@ -114,7 +122,7 @@ function layerForward(
 
   const q = rotated(layer.q, heads, layer.qNorm, input)
   const window = config.slidingWindow[index]
-  const mixed = call(pagedAttention, { q }, { pool, layer: index, spans, kvHeads, headDim, window })
+  const mixed = call(pagedAttention, { q }, { pool, layer: index, spans, kvHeads, headDim, window, scratch })
   const pick = (y: tf.Tensor): tf.Tensor =>
     last && wanted.length < rows ? tf.gather(y, tf.tensor1d(wanted, 'int32')) : y
   const attended = tf.add(pick(x), linear(layer.o, pick(mixed)))

@@ -2,4 +2,4 @@
  * Models on TensorFlow.js.
  * @module
  */
-export { tfjsForward, type TfjsForwardOptions } from './decoder.ts'
+export { tfjsForward } from './decoder.ts'

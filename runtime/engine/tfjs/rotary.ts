@@ -27,17 +27,29 @@ export function inverseFrequencies({ headDim, ropeTheta, ropeScaling }: RotaryCo
   })
 }
 
-/** Cosines and sines of each row's position, both [rows, 1, headDim / 2]: they broadcast over heads. */
+/** Cosines and sines of each row's position, both [rows, 1, headDim]: every frequency twice, for either half. */
 export function rotaryRows(frequencies: Float64Array, positions: Int32Array): { cos: tf.Tensor; sin: tf.Tensor } {
   const half = frequencies.length
-  const cos = new Float32Array(positions.length * half)
-  const sin = new Float32Array(positions.length * half)
+  const shape: [number, number, number] = [positions.length, 1, 2 * half]
+  const cos = new Float32Array(positions.length * 2 * half)
+  const sin = new Float32Array(positions.length * 2 * half)
   positions.forEach((position, row) => {
     frequencies.forEach((frequency, i) => {
-      cos[row * half + i] = Math.cos(position * frequency)
-      sin[row * half + i] = Math.sin(position * frequency)
+      const at = row * 2 * half + i
+      cos[at] = cos[at + half] = Math.cos(position * frequency)
+      sin[at] = sin[at + half] = Math.sin(position * frequency)
     })
   })
-  const shape: [number, number, number] = [positions.length, 1, half]
   return { cos: tf.tensor3d(cos, shape), sin: tf.tensor3d(sin, shape) }
+}
+
+/** [dim, dim] with row y times it = (-second half of y, first half of y). */
+export function rotateHalfMatrix(dim: number): tf.Tensor {
+  const half = dim / 2
+  const matrix = new Float32Array(dim * dim)
+  for (let i = 0; i < half; i++) {
+    matrix[(i + half) * dim + i] = -1
+    matrix[i * dim + i + half] = 1
+  }
+  return tf.tensor2d(matrix, [dim, dim])
 }

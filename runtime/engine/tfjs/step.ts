@@ -34,7 +34,7 @@ function check({ tokens, start, table }: Chunk, config: DecoderConfig, pool: KvP
   const end = start + tokens.length
   if (!(start >= 0) || tokens.length === 0) fail(`A chunk of ${tokens.length} tokens at ${start} cannot run`)
   const blocks = Math.ceil(end / pool.shape.blockTokens)
-  if (table.length < blocks) fail(`A chunk that ends at ${end} needs ${blocks} KV blocks, its table has ${table.length}`)
+  if (table.length < blocks) fail(`A chunk that ends at ${end} needs ${blocks} KV blocks and has ${table.length}`)
   for (let i = 0; i < blocks; i++) {
     const block = table[i] as number
     if (!(block >= 0 && block < pool.blocks)) fail(`KV block ${block} is not in a pool of ${pool.blocks}`)
@@ -52,19 +52,20 @@ export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: 
     fail(`A pool of ${layers} layers of ${kvDim} does not fit ${config.layers} of ${config.kvHeads * config.headDim}`)
   }
   const rows = chunks.reduce((sum, chunk) => sum + chunk.tokens.length, 0)
-  const step: Step = { rows, tokens: new Int32Array(rows), positions: new Int32Array(rows), spans: [], wanted: new Int32Array() }
+  const rowTokens = new Int32Array(rows)
+  const positions = new Int32Array(rows)
+  const spans: Span[] = []
   const wanted: number[] = []
   let row = 0
   for (const chunk of chunks) {
     check(chunk, config, pool)
     const { tokens, start, table, logits } = chunk
     const count = tokens.length
-    step.tokens.set(tokens, row)
-    for (let i = 0; i < count; i++) step.positions[row + i] = start + i
-    step.spans.push({ row, rows: count, start, table })
+    rowTokens.set(tokens, row)
+    for (let i = 0; i < count; i++) positions[row + i] = start + i
+    spans.push({ row, rows: count, start, table })
     for (let i = logits === 'all' ? 0 : count - 1; logits !== 'none' && i < count; i++) wanted.push(row + i)
     row += count
   }
-  step.wanted = Int32Array.from(wanted)
-  return step
+  return { rows, tokens: rowTokens, positions, spans, wanted: Int32Array.from(wanted) }
 }

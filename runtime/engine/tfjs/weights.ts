@@ -38,7 +38,7 @@ export interface Weights {
 }
 
 /** [rows, columns] to [columns, rows], in squares that fit the first-level cache. */
-export function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length)
   const side = 32
   for (let r0 = 0; r0 < rows; r0 += side) {

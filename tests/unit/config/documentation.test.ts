@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { OTHER_VARIABLES, SETTINGS, type Setting, variableOf } from '../../../runtime/config/mod.ts'
+import { OTHER_VARIABLES, type Setting, SETTINGS, variableOf } from '../../../runtime/config/mod.ts'
 
 const code = (text: string) => '`' + text.replaceAll('|', '\\|') + '`'
 

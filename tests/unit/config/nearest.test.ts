@@ -9,7 +9,10 @@ test.each([['', '', 0], ['a', '', 1], ['port', 'prot', 1], ['kitten', 'sitting',
   },
 )
 
-test.each([['prot', 'port'], ['instance', 'instances'], ['per_process', 'per-process'], ['max', 'max-batch'], ['zzzzzzzz', undefined]])(
+test.each([['prot', 'port'], ['instance', 'instances'], ['per_process', 'per-process'], ['max', 'max-batch'], [
+  'zzzzzzzz',
+  undefined,
+]])(
   'nearest(%j) is %j',
   (name, expected) => {
     expect(nearest(name, ['model', 'port', 'host', 'instances', 'per-process', 'max-batch'])).toBe(expected)

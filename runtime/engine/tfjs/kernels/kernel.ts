@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 
 /** Tensors by role; an optional input is absent, never undefined. */
-export type Inputs = Record<string, tf.Tensor>
+type Inputs = Record<string, tf.Tensor>
 
 export interface Kernel<I extends object, A extends object, O extends tf.Tensor | tf.Tensor[] = tf.Tensor> {
   readonly name: string

@@ -1,30 +1,36 @@
 /** The decoder against what transformers and a float64 reference computed for tiny published models. */
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { openModel } from '../../../../runtime/engine/load/mod.ts'
 import type { ModelSource } from '../../../../runtime/engine/load/source.ts'
 import { tfjsForward } from '../../../../runtime/engine/tfjs/decoder.ts'
 import { allLogits, argmax, greedy, poolFor } from '../../../helpers/sequence.ts'
-import { huggingFaceSource, llama2cSource } from '../../../helpers/source.ts'
+import { llama2cSource } from '../../../helpers/source.ts'
 
 const models = fileURLToPath(new URL('../../../../../shared/data/models/', import.meta.url))
 const absent = !existsSync(models)
 if (absent) console.log('golden models: ../shared/data/models is absent, skipped')
 
 const readGolden = <T>(path: string): T => JSON.parse(gunzipSync(readFileSync(models + path)).toString('utf8')) as T
-const floatsOf = (base64: string): Float32Array => new Float32Array(new Uint8Array(Buffer.from(base64, 'base64')).buffer)
+const floatsOf = (base64: string): Float32Array =>
+  new Float32Array(new Uint8Array(Buffer.from(base64, 'base64')).buffer)
 
 interface TinyGolden {
   cases: { input_ids: number[]; argmax: number[]; last_logits: string; greedy: number[]; margins: number[] }[]
 }
 
 interface StoryGolden {
-  cases: { prompt_ids: number[]; greedy_ids: number[]; first_logits_top8: [number, number][]; first_logits?: number[] }[]
+  cases: {
+    prompt_ids: number[]
+    greedy_ids: number[]
+    first_logits_top8: [number, number][]
+    first_logits?: number[]
+  }[]
 }
-
-const tiny = (name: string): ModelSource =>
-  huggingFaceSource(`${models}${name}/model.safetensors`, `${models}${name}/config.json`)
 
 describe.skipIf(absent)('tfjsForward() agrees with transformers', () => {
   const runs = [
@@ -35,7 +41,7 @@ describe.skipIf(absent)('tfjsForward() agrees with transformers', () => {
     ['qwen3_tiny', 'cpu'],
   ] as const
   it.each(runs)('%s on %s', async (name, backend) => {
-    const forward = await tfjsForward(tiny(name), { backend })
+    const forward = await tfjsForward(openModel(models + name), { backend })
     const { vocabSize } = forward.config
     const { cases } = readGolden<TinyGolden>(`${name}/golden.json.gz`)
     for (const { input_ids: ids, argmax: best, last_logits, greedy: tokens, margins } of cases) {
@@ -62,17 +68,27 @@ describe.skipIf(absent)('tfjsForward() agrees with transformers', () => {
 })
 
 describe.skipIf(absent)('tfjsForward() agrees with the float64 reference', () => {
-  const hf = (): ModelSource => huggingFaceSource(`${models}stories260K-hf.safetensors`, `${models}stories260K-hf.config.json`)
+  let directory: string | undefined
+  afterAll(() => {
+    if (directory !== undefined) rmSync(directory, { recursive: true })
+  })
+  const hf = (): ModelSource => {
+    directory ??= mkdtempSync(join(tmpdir(), 'volley-golden-'))
+    copyFileSync(`${models}stories260K-hf.safetensors`, join(directory, 'model.safetensors'))
+    copyFileSync(`${models}stories260K-hf.config.json`, join(directory, 'config.json'))
+    return openModel(directory)
+  }
   const runs: [string, string, () => ModelSource, string, number][] = [
-    ['stories260K', 'stories260K.bin', () => llama2cSource(`${models}stories260K.bin`), 'wasm', Infinity],
+    ['stories260K', 'stories260K.bin', () => llama2cSource(`${models}stories260K.bin`), 'wasm', 3],
     ['stories260K', 'stories260K-hf.safetensors', hf, 'wasm', 1],
     ['stories260K', 'stories260K-hf.safetensors', hf, 'cpu', 1],
-    ['babyllama105', 'babyllama105.bin', () => llama2cSource(`${models}babyllama105.bin`), 'wasm', Infinity],
+    ['babyllama105', 'babyllama105.bin', () => llama2cSource(`${models}babyllama105.bin`), 'wasm', 3],
   ]
   it.each(runs)('%s from %s', async (name, _, open, backend, most) => {
     const forward = await tfjsForward(open(), { backend })
     const golden = readGolden<Record<string, StoryGolden>>('golden_generation.json.gz')[name] as StoryGolden
-    for (const { prompt_ids: ids, greedy_ids: tokens, first_logits_top8, first_logits } of golden.cases.slice(0, most)) {
+    for (const story of golden.cases.slice(0, most)) {
+      const { prompt_ids: ids, greedy_ids: tokens, first_logits_top8, first_logits } = story
       const pool = poolFor(forward, 24)
       const table = Array.from({ length: 24 }, (_, i) => 23 - i)
       const logits = await allLogits(forward, pool, table, ids)

@@ -29,7 +29,7 @@ export const holder = (among: readonly InstanceView[], request: PlaceRequest): I
   among.find((i) => i.id === request.kvOwner)
 
 /** Whether score `a` beats `b`. */
-export function beats(a: Score, b: Score): boolean {
+function beats(a: Score, b: Score): boolean {
   if (typeof a === 'number' || typeof b === 'number') return Number(a) < Number(b)
   return a[0] < b[0] || (a[0] === b[0] && a[1] < b[1])
 }

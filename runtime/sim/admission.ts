@@ -3,8 +3,7 @@
  * order, once there is room for all of them. And how memory is given back.
  * @module
  */
-import type { SimInstance } from './instance.ts'
-import type { SimRequest } from './request.ts'
+import type { SimInstance, SimRequest } from './instance.ts'
 
 /** How KV moves between instances. */
 export interface Link {
@@ -16,7 +15,7 @@ export interface Link {
 export const DEFAULT_LINK: Link = { bytesPerMs: 50e6, latencyMs: 2 }
 
 /** Bytes that moving a request's KV takes. */
-export const kvBytes = (request: SimRequest): number => request.input * request.holder!.truth.kvBytesPerToken
+const kvBytes = (request: SimRequest): number => request.input * request.holder!.truth.kvBytesPerToken
 
 /** Gives a request the instance that will decode it. */
 export function assignDecode(request: SimRequest, target: SimInstance): void {

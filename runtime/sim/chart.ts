@@ -6,7 +6,8 @@
  */
 import { VolleyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import { type Effect, type PhaseEvent, start, step, type Stored } from '../machine/mod.ts'
+import { start, step } from '../machine/step.ts'
+import type { Effect, PhaseEvent, Stored } from '../machine/types.ts'
 
 /** What can happen to a simulated request; the KV reference stands for any. */
 const KV = { instance: 'i', incarnation: '', hold: 'h', tokens: 0, blocks: 0, bytes: 0, numerics: '', ticket: null }

@@ -3,8 +3,7 @@
  * longest among those that nothing running will ever make room for, and who must give up KV for it.
  * @module
  */
-import type { SimInstance } from './instance.ts'
-import type { SimRequest } from './request.ts'
+import type { SimInstance, SimRequest } from './instance.ts'
 
 /** Instances on which nothing can proceed and none of whose memory will be freed by others. */
 function stuck(instances: readonly SimInstance[]): Set<SimInstance> {

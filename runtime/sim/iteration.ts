@@ -4,8 +4,7 @@
  * @module
  */
 import { iterationMs } from '../policy/profile.ts'
-import type { SimInstance } from './instance.ts'
-import type { SimRequest } from './request.ts'
+import type { SimInstance, SimRequest } from './instance.ts'
 
 /** Most decodes in one iteration. */
 const MAX_BATCH = 256

@@ -5,7 +5,7 @@
  */
 import type { Slo } from '../policy/policy.ts'
 import { Histogram } from './histogram.ts'
-import type { SimRequest } from './request.ts'
+import type { SimRequest } from './instance.ts'
 
 /** Quantiles and mean of a latency; null where nothing was measured. */
 export interface Latency {

@@ -28,10 +28,9 @@ import {
 import { type ChartNode, compileChart, type SimEvent, TEXT_INPUT } from './chart.ts'
 import { victims } from './deadlock.ts'
 import { Heap, type Keyed } from './heap.ts'
-import { type Batching, MODEL, SimInstance } from './instance.ts'
+import { type Batching, MODEL, SimInstance, type SimRequest } from './instance.ts'
 import { endIteration, startIteration } from './iteration.ts'
 import { Outcomes, type SimResult } from './outcomes.ts'
-import type { SimRequest } from './request.ts'
 
 /** Options for {@linkcode Simulation}. */
 export interface SimOptions {

@@ -29,6 +29,7 @@ export const COMMANDS = {
   drain: { summary: 'no new work for an instance', load: async () => (await import('./flip.ts')).drain },
   cancel: { summary: 'end a request', load: async () => (await import('./cancel.ts')).cancel },
   chart: { summary: 'the state-chart as Mermaid', load: async () => (await import('./chart.ts')).chart },
+  sim: { summary: 'a trace through policies on a virtual clock', load: async () => (await import('./sim.ts')).sim },
   bench: { summary: 'the figures of the README', load: async () => (await import('./bench.ts')).bench },
   doctor: {
     summary: 'what is here, what is missing, what mends it',

@@ -5,7 +5,7 @@
  */
 import type { Bus } from '../bus/bus.ts'
 import { natsBus } from '../bus/nats.ts'
-import { subjects } from '../bus/subjects.ts'
+import { keyHistory, subjects } from '../bus/subjects.ts'
 import { type Clock, realClock } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -76,7 +76,7 @@ function clientOf(bus: Bus, clock: Clock): Client {
       return all
     },
     async labels(instance) {
-      const stored = await bus.history(subjects.labelHistory(instance))
+      const stored = await bus.history(keyHistory('volley_labels', instance))
       return stored.filter((m) => m.data.length > 0).map((m) => JSON.parse(new TextDecoder().decode(m.data)) as LabelValue)
     },
     async flip(instance, label) {

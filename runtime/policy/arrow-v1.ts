@@ -1,7 +1,7 @@
 /**
- * Arrow, first version: four pools, tried one after the other. The two middle pools are not stored: an instance labelled
- * decode that still prefills is P→D, one labelled prefill that still decodes is D→P, and it settles by itself when that
- * work is done (Arrow, arXiv 2505.11916v1; xLLM, arXiv 2510.14686, section 3.2).
+ * Arrow, first version: four pools, tried one after the other. The two middle pools are not stored: an instance
+ * labelled decode that still prefills is P→D, one labelled prefill that still decodes is D→P, and it settles by
+ * itself when that work is done (Arrow, arXiv 2505.11916v1; xLLM, arXiv 2510.14686, section 3.2).
  * @module
  */
 import { candidates, carries, holder, least, lowest, pool } from './candidates.ts'
@@ -36,8 +36,8 @@ export function arrowV1({
 }: ArrowV1Options = {}): Policy {
   const rested = (view: ClusterView) => (i: InstanceView) => view.nowMs - i.labelSinceMs >= dwellMs
 
-  const takeFromDecode = (view: ClusterView, model: string): LabelChange | undefined => {
-    const members = pool(view, model, 'decode')
+  const takeFromDecode = (view: ClusterView): LabelChange | undefined => {
+    const members = pool(view, 'decode')
     if (!flips || members.length <= minDecode || members.length <= 1) return undefined
     const tokens = members.reduce((sum, i) => sum + i.decodeTokens, 0)
     const limit = Math.min(...members.map((i) => residentLimit(i.profile, view.slo.tpotMs)))
@@ -45,8 +45,8 @@ export function arrowV1({
     const chosen = lowest(members.filter(rested(view)), (i) => [i.prefills > 0 ? 0 : 1, i.decodeTokens])
     return chosen && { instance: chosen.id, label: 'prefill', reason: 'a prompt would miss its TTFT' }
   }
-  const takeFromPrefill = (view: ClusterView, model: string | undefined, reason: string): LabelChange | undefined => {
-    const members = pool(view, model, 'prefill')
+  const takeFromPrefill = (view: ClusterView, reason: string): LabelChange | undefined => {
+    const members = pool(view, 'prefill')
     if (!flips || members.length <= 1) return undefined
     const chosen = lowest(members.filter(rested(view)), (i) => [i.decodes > 0 ? 0 : 1, i.prefillWaitMs])
     return chosen && { instance: chosen.id, label: 'decode', reason }
@@ -63,9 +63,11 @@ export function arrowV1({
       const ttftMs = (i: InstanceView) => i.prefillWaitMs + prefillMs(i.profile, request.promptTokens)
       for (const [name, settled] of [['P', true], ['D→P', false]] as const) {
         const decision = least(fitting.filter((i) => (i.decodes === 0) === settled), ttftMs, `in time, of ${name}`)
-        if (decision.instance !== undefined && (decision.scores[decision.instance] as number) <= view.slo.ttftMs) return decision
+        if (decision.instance !== undefined && (decision.scores[decision.instance] as number) <= view.slo.ttftMs) {
+          return decision
+        }
       }
-      const change = takeFromDecode(view, request.model)
+      const change = takeFromDecode(view)
       if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, ttftMs)
       return least(fitting, ttftMs, 'nobody in time, least predicted TTFT')
     },
@@ -81,16 +83,16 @@ export function arrowV1({
         const decision = least(room.filter((i) => (i.prefills === 0) === settled), tokens, `has room, of ${name}`)
         if (decision.instance !== undefined) return decision
       }
-      const change = takeFromPrefill(view, request.model, 'no room in decode')
+      const change = takeFromPrefill(view, 'no room in decode')
       if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, tokens)
       return least(fitting, tokens, 'no room, fewest tokens')
     },
 
     onTick(view, state: PolicyState) {
-      const busy = decodeLoad(pool(view, undefined, 'decode'), view.slo, loads)
-      const idle = pool(view, undefined, 'prefill').some((i) => i.prefills === 0 && i.decodes === 0)
+      const busy = decodeLoad(pool(view, 'decode'), view.slo, loads)
+      const idle = pool(view, 'prefill').some((i) => i.prefills === 0 && i.decodes === 0)
       if (!(busy > 1 || (idle && busy > shrink))) return { labels: [], state }
-      const change = takeFromPrefill(view, undefined, `decode load ${busy.toFixed(2)}${idle ? ', idle prefill' : ''}`)
+      const change = takeFromPrefill(view, `decode load ${busy.toFixed(2)}${idle ? ', idle prefill' : ''}`)
       return { labels: change ? [change] : [], state }
     },
   }

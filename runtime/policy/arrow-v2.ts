@@ -1,7 +1,7 @@
 /**
- * Arrow, second version: two labels. Prefill time can be predicted, so a request that would miss its TTFT flips a decode
- * instance at once; TPOT can only be watched, so flips the other way wait for load and a cooldown (Arrow, arXiv
- * 2505.11916v2, Algorithms 1 to 3; load definitions in loads.ts).
+ * Arrow, second version: two labels. Prefill time can be predicted, so a request that would miss its TTFT flips a
+ * decode instance at once; TPOT can only be watched, so flips the other way wait for load and a cooldown (Arrow,
+ * arXiv 2505.11916v2, Algorithms 1 to 3; load definitions in loads.ts).
  * @module
  */
 import { candidates, carries, holder, least, lowest, pool } from './candidates.ts'
@@ -52,12 +52,15 @@ export function arrowV2({
   flips = true,
 }: ArrowV2Options = {}): Policy<ArrowV2State> {
   /** Algorithm 3: half-flipped instances first, then the least resident work; one always stays. */
-  const flip = (view: ClusterView, model: string | undefined, from: Label, reason: string): LabelChange | undefined => {
-    const members = pool(view, model, from)
+  const flip = (view: ClusterView, from: Label, reason: string): LabelChange | undefined => {
+    const members = pool(view, from)
     if (!flips || members.length <= 1) return undefined
     const free = members.filter((i) => view.nowMs - i.labelSinceMs >= dwellMs)
-    const chosen = lowest(free, (i) =>
-      from === 'prefill' ? [i.decodes === 0 ? 1 : 0, i.prefillWaitMs] : [i.prefills === 0 ? 1 : 0, i.decodeTokens])
+    const chosen = lowest(
+      free,
+      (i) =>
+        from === 'prefill' ? [i.decodes === 0 ? 1 : 0, i.prefillWaitMs] : [i.prefills === 0 ? 1 : 0, i.decodeTokens],
+    )
     return chosen && { instance: chosen.id, label: from === 'prefill' ? 'decode' : 'prefill', reason }
   }
 
@@ -73,7 +76,7 @@ export function arrowV2({
       const inTime = fitting.filter((i) => ttftMs(i) <= view.slo.ttftMs)
       if (inTime.length > 0) return least(inTime, (i) => [i.decodeTokens, ttftMs(i)], 'in time, fewest decodes')
       if (!guard || state.decodeLoad < shrink) {
-        const change = flip(view, request.model, 'decode', 'a prompt would miss its TTFT')
+        const change = flip(view, 'decode', 'a prompt would miss its TTFT')
         if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, ttftMs)
       }
       return least(fitting, ttftMs, 'nobody in time, least predicted TTFT')
@@ -84,11 +87,12 @@ export function arrowV2({
       const fitting = able.filter((i) => carries(i, 'decode'))
       const there = holder(fitting, request)
       if (there !== undefined) return { instance: there.id, scores: { [there.id]: 0 }, reason: 'its KV is there' }
-      const over = (i: InstanceView) => i.decodeTokens + request.promptTokens - residentLimit(i.profile, view.slo.tpotMs)
+      const over = (i: InstanceView) =>
+        i.decodeTokens + request.promptTokens - residentLimit(i.profile, view.slo.tpotMs)
       const room = fitting.filter((i) => over(i) <= 0)
       if (room.length > 0) return least(room, (i) => [i.prefillTokens, over(i)], 'has room, fewest prefills')
       if (view.nowMs - state.flippedMs >= cooldownMs) {
-        const change = flip(view, request.model, 'prefill', 'no room in decode')
+        const change = flip(view, 'prefill', 'no room in decode')
         if (change && able.some((i) => i.id === change.instance)) {
           return { ...flipped(able, change, over), state: { ...state, flippedMs: view.nowMs } }
         }
@@ -97,12 +101,12 @@ export function arrowV2({
     },
 
     onTick(view, state) {
-      const busy = decodeLoad(pool(view, undefined, 'decode'), view.slo, loads)
-      const waiting = prefillLoad(pool(view, undefined, 'prefill'), view.slo, loads)
+      const busy = decodeLoad(pool(view, 'decode'), view.slo, loads)
+      const waiting = prefillLoad(pool(view, 'prefill'), view.slo, loads)
       const asked = busy >= expand || (waiting <= shrink && busy >= shrink) ? state.asked + 1 : 0
       const next = { ...state, decodeLoad: busy, asked }
       if (asked < sustainedTicks || view.nowMs - state.flippedMs < cooldownMs) return { labels: [], state: next }
-      const change = flip(view, undefined, 'prefill', `decode load ${busy.toFixed(2)}, prefill load ${waiting.toFixed(2)}`)
+      const change = flip(view, 'prefill', `decode load ${busy.toFixed(2)}, prefill load ${waiting.toFixed(2)}`)
       if (change === undefined) return { labels: [], state: next }
       return { labels: [change], state: { ...next, flippedMs: view.nowMs, asked: 0 } }
     },

@@ -6,19 +6,20 @@ import type { ClusterView, Decision, InstanceView, Label, PlaceRequest, Score } 
 
 const byId = (a: InstanceView, b: InstanceView): number => (a.id < b.id ? -1 : 1)
 
-/** Instances that serve the model, have an actor for the phase, a free slot and no wish to stop; in order of id. */
+/** Instances that have an actor for the phase, a free slot and no wish to stop; in order of id. */
 export function candidates(view: ClusterView, request: PlaceRequest): InstanceView[] {
   return view.instances
-    .filter((i) => i.model === request.model && i.phases.includes(request.phase) && !i.draining && i.freeSlots[request.slots] > 0)
+    .filter((i) => i.phases.includes(request.phase) && !i.draining && i.freeSlots[request.slots] > 0)
     .sort(byId)
 }
 
 /** Whether an instance takes hops of this label: by its own, or because it has none. */
-export const carries = (instance: InstanceView, label: Label): boolean => instance.label === undefined || instance.label === label
+export const carries = (instance: InstanceView, label: Label): boolean =>
+  instance.label === undefined || instance.label === label
 
-/** The pool of a label: those of the model that carry it and stay, busy or not; in order of id. */
-export const pool = (view: ClusterView, model: string | undefined, label: Label): InstanceView[] =>
-  view.instances.filter((i) => i.label === label && !i.draining && (model === undefined || i.model === model)).sort(byId)
+/** The pool of a label: those that carry it and stay, busy or not; in order of id. */
+export const pool = (view: ClusterView, label: Label): InstanceView[] =>
+  view.instances.filter((i) => i.label === label && !i.draining).sort(byId)
 
 /** Tokens an instance has yet to compute or holds in decodes: one number for "how busy". */
 export const loadOf = (instance: InstanceView): number => instance.prefillTokens + instance.decodeTokens
@@ -28,13 +29,16 @@ export const holder = (among: readonly InstanceView[], request: PlaceRequest): I
   among.find((i) => i.id === request.kvOwner)
 
 /** Whether score `a` beats `b`. */
-export function beats(a: Score, b: Score): boolean {
+function beats(a: Score, b: Score): boolean {
   if (typeof a === 'number' || typeof b === 'number') return Number(a) < Number(b)
   return a[0] < b[0] || (a[0] === b[0] && a[1] < b[1])
 }
 
 /** The lowest of some by a score; ties go to the one that comes first. */
-export function lowest(among: readonly InstanceView[], score: (instance: InstanceView) => Score): InstanceView | undefined {
+export function lowest(
+  among: readonly InstanceView[],
+  score: (instance: InstanceView) => Score,
+): InstanceView | undefined {
   let best: InstanceView | undefined
   let bestScore: Score = Infinity
   for (const instance of among) {
@@ -45,7 +49,11 @@ export function lowest(among: readonly InstanceView[], score: (instance: Instanc
 }
 
 /** Decision for the lowest score; ties go to the lowest id. Nobody = hold. */
-export function least(among: readonly InstanceView[], score: (instance: InstanceView) => Score, reason: string): Decision {
+export function least(
+  among: readonly InstanceView[],
+  score: (instance: InstanceView) => Score,
+  reason: string,
+): Decision {
   const scores: Record<string, Score> = {}
   for (const instance of among) scores[instance.id] = score(instance)
   const best = lowest(among, (i) => scores[i.id]!)

@@ -10,7 +10,10 @@ function stay(view: ClusterView, request: PlaceRequest): Decision {
   const among = candidates(view, request)
   const there = holder(among, request)
   if (there !== undefined) return { instance: there.id, scores: { [there.id]: 0 }, reason: 'its KV is there' }
-  return { ...least(among, (i) => [i.prefillWaitMs, i.decodeTokens], 'least wait, decodes there too'), decodeHere: true }
+  return {
+    ...least(among, (i) => [i.prefillWaitMs, i.decodeTokens], 'least wait, decodes there too'),
+    decodeHere: true,
+  }
 }
 
 export const colocated: Policy = { name: 'colocated', initial: {}, onArrival: stay, onFirstToken: stay }

@@ -33,5 +33,7 @@ export const policyNames: readonly string[] = Object.keys(POLICIES)
 export function policyOf(name: string, loads: Loads = 'corrected'): Policy {
   const make = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined
   if (make) return make(loads)
-  throw new VolleyError('policy_invalid', `Cannot use policy "${name}": known are ${policyNames.join(', ')}`, { param: 'policy' })
+  throw new VolleyError('policy_invalid', `Cannot use policy "${name}": known are ${policyNames.join(', ')}`, {
+    param: 'policy',
+  })
 }

@@ -76,6 +76,7 @@ export interface Slo {
   readonly tpotMs: number
 }
 
+/** The instances of one model: a host that serves several keeps a view and a state of each. */
 export interface ClusterView {
   readonly instances: readonly InstanceView[]
   /** Placements this scheduler has decided so far: a cursor for policies that take turns. */

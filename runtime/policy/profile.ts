@@ -1,6 +1,6 @@
 /**
- * What an instance's work costs: one law for a mixed iteration, and what follows from it. The numbers are measured, fitted
- * or assumed elsewhere; policies predict with them and the simulator's engines run by them.
+ * What an instance's work costs: one law for a mixed iteration, and what follows from it. The numbers are measured,
+ * fitted or assumed elsewhere; policies predict with them and the simulator's engines run by them.
  * @module
  */
 
@@ -20,7 +20,10 @@ export interface CostProfile {
   readonly kvBytesPerToken: number
 }
 
-/** An instance nobody has measured: a millisecond a token, limited by its memory alone. Ratios of waits still mean something. */
+/**
+ * An instance nobody has measured: a millisecond a token, limited by its memory alone. Ratios of waits still mean
+ * something.
+ */
 export const unmeasured = (kvTokens: number): CostProfile => ({
   name: 'unmeasured',
   baseMs: 0,
@@ -42,9 +45,18 @@ export const prefillMs = (p: CostProfile, tokens: number, done = 0): number =>
   p.baseMs + p.perTokenMs * tokens + p.perPairMs * tokens * (2 * done + tokens)
 
 /** Time of an iteration in ms; `pairs` = sum of (k + x)² - k² over its chunks. */
-export const iterationMs = (p: CostProfile, tokens: number, pairs: number, resident: number, sequences: number): number =>
+export const iterationMs = (
+  p: CostProfile,
+  tokens: number,
+  pairs: number,
+  resident: number,
+  sequences: number,
+): number =>
   p.baseMs + p.perTokenMs * tokens + p.perPairMs * pairs + p.perResidentMs * resident + p.perSequenceMs * sequences
 
 /** Most resident tokens that keep an iteration within `tpotMs` and the memory: MT(i, SLO). */
 export const residentLimit = (p: CostProfile, tpotMs: number): number =>
-  Math.min(KV_SHARE * p.kvTokens, Math.max(0, tpotMs - p.baseMs) / (p.perResidentMs + p.perSequenceMs / TOKENS_PER_SEQUENCE))
+  Math.min(
+    KV_SHARE * p.kvTokens,
+    Math.max(0, tpotMs - p.baseMs) / (p.perResidentMs + p.perSequenceMs / TOKENS_PER_SEQUENCE),
+  )

@@ -1,7 +1,7 @@
 /**
- * xLLM's service policy: both ends are chosen at arrival. A late prompt may borrow an idle decode instance without a flip;
- * a full decode pool takes the prefill instance just chosen; decode instances that run dry drift back to prefill.
- * Knows no KV capacity: its estimate is of time alone (xllm-service, instance manager).
+ * xLLM's service policy: both ends are chosen at arrival. A late prompt may borrow an idle decode instance without a
+ * flip; a full decode pool takes the prefill instance just chosen; decode instances that run dry drift back to
+ * prefill. Knows no KV capacity: its estimate is of time alone (xllm-service, instance manager).
  * @module
  */
 import { candidates, carries, least, lowest, pool } from './candidates.ts'
@@ -24,7 +24,7 @@ export const xllm: Policy = {
     const prefillers = able.filter((i) => carries(i, 'prefill'))
     const decision = least(prefillers, ttftMs, 'least predicted TTFT')
     const first = prefillers.find((i) => i.id === decision.instance)
-    const decoders = view.instances.filter((i) => i.model === request.model && carries(i, 'decode') && !i.draining)
+    const decoders = view.instances.filter((i) => carries(i, 'decode') && !i.draining)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
     const withIt = (i: InstanceView) => tpotMs(i, i.decodeTokens + request.promptTokens, i.decodes + 1)
     const fast = decoders.find((i) => withIt(i) <= slo.tpotMs)
@@ -40,7 +40,7 @@ export const xllm: Policy = {
       return { instance: idlest.id, decodeAt, scores, reason: 'borrowed from decode' }
     }
     const mean = prefillers.reduce((sum, i) => sum + ttftMs(i), 0) / prefillers.length
-    const members = pool(view, request.model, 'prefill').length
+    const members = pool(view, 'prefill').length
     const spare = mean < slo.ttftMs * share(members) || decoders.length < members
     if (fast === undefined && spare && members > 1 && first.label === 'prefill') {
       const change: LabelChange = { instance: first.id, label: 'decode', reason: 'no decode instance within TPOT' }
@@ -58,7 +58,7 @@ export const xllm: Policy = {
   },
 
   onTick(view, state) {
-    const members = pool(view, undefined, 'decode')
+    const members = pool(view, 'decode')
     const dry = members.filter((i) => i.decodes === 0)
     const given = dry.slice(0, Math.max(0, members.length - 1))
     return { labels: given.map((i) => ({ instance: i.id, label: 'prefill', reason: 'no decodes left' })), state }

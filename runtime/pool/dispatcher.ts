@@ -8,8 +8,9 @@ import { subjects } from '../bus/subjects.ts'
 import { ACK_WAIT_MS } from '../bus/topology.ts'
 import { type Clock, sleep } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
-import { type Decision, type LabelChange, place, type PlaceRequest, type Policy, type PolicyState } from '../policy/policy.ts'
+import type { ClusterView, Decision, LabelChange, PlaceRequest, Policy } from '../policy/policy.ts'
 import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
+import { Chooser } from './chooser.ts'
 import { every } from './holds.ts'
 import { flip } from './labels.ts'
 import { type LedgerEntry, ledgerEntry } from './ledger.ts'
@@ -18,6 +19,8 @@ import type { Cluster } from './view.ts'
 
 const HAND_OVER_TIMEOUT_MS = 1_000
 const PULL_EXPIRES_MS = 2_000
+/** Deliveries of a transfer after which its decode may stay where the KV is, whatever the policy says. */
+const PATIENT_DELIVERIES = 2
 /** Most hops taken in one pull: each waits in this process for its own hand-over only. */
 const MAX_PULL = 16
 
@@ -39,9 +42,8 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher {
-  private policy: Policy
-  private state: PolicyState
-  private shadowState: PolicyState
+  private readonly chooser: Chooser
+  private readonly shadow: Chooser | undefined
   private stopTicks: (() => void) | undefined
   private readonly options: DispatcherOptions
   private readonly abort = new AbortController()
@@ -49,15 +51,8 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.options = options
-    this.policy = options.policy
-    this.state = options.policy.initial
-    this.shadowState = options.shadow?.initial ?? {}
-  }
-
-  /** From the next decision on; labels and running work stay as they are. */
-  use(policy: Policy): void {
-    this.policy = policy
-    this.state = policy.initial
+    this.chooser = new Chooser(options.policy)
+    this.shadow = options.shadow && new Chooser(options.shadow)
   }
 
   /** Serves every phase that some instance has an actor for, from now until `stop`. */
@@ -113,7 +108,7 @@ export class Dispatcher {
     const refused = new Set<string>()
     while (clock.monotonic() - pulledAt < ACK_WAIT_MS / 2) {
       const seen = cluster.flips
-      const { decision, entry } = this.decide(hop, refused)
+      const { decision, entry } = this.decide(hop, refused, delivery.delivery)
       // A flip that somebody else was faster with: what was decided on is no more.
       if (!(await this.flipAll(decision.labels ?? [], seen))) continue
       if (decision.instance === undefined) {
@@ -128,47 +123,54 @@ export class Dispatcher {
     }
   }
 
-  private decide(hop: Hop, refused: Set<string>): { decision: Decision; entry: LedgerEntry } {
+  private decide(hop: Hop, refused: Set<string>, delivery: number): { decision: Decision; entry: LedgerEntry } {
     const { clock, cluster } = this.options
     const view = cluster.view(clock.now())
     const instances = view.instances.filter((i) => !refused.has(i.id))
     const request = placeRequest(hop)
-    const entryOf = (decision: Decision) => ({ decision, entry: ledgerEntry(view, request, decision, this.policy.name) })
+    const entryOf = (decision: Decision) => ({ decision, entry: ledgerEntry(view, request, decision, this.chooser.policy.name) })
     if (hop.phase === TIMER) return entryOf({ instance: instances[0]?.id, scores: {}, reason: 'any' })
     if (hop.phase === 'decode') {
       // Decode goes where the KV is. Where that is gone, whoever gets it finds the loss and says so.
       const owner = view.instances.find((i) => i.id === request.kvOwner)
       if (owner) return entryOf({ instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' })
     }
-    const decision = place(this.policy, { ...view, instances }, request, this.state)
-    this.state = decision.state ?? this.state
-    const { shadow } = this.options
-    if (shadow === undefined) return entryOf(decision)
-    const other = place(shadow, { ...view, instances }, request, this.shadowState)
-    this.shadowState = other.state ?? this.shadowState
-    const { entry } = entryOf(decision)
-    return { decision, entry: { ...entry, shadow: { policy: shadow.name, instance: other.instance ?? '', reason: other.reason } } }
+    const seen = { ...view, instances }
+    const decision = this.chooser.place(seen, request)
+    const other = this.shadow?.place(seen, request)
+    const made = entryOf(this.orStays(decision, request, seen, delivery))
+    if (other === undefined) return made
+    const shadow = { policy: this.shadow!.policy.name, instance: other.instance ?? '', reason: other.reason }
+    return { ...made, entry: { ...made.entry, shadow } }
+  }
+
+  /**
+   * Nobody has had room for a request's KV for a while: then it is decoded where it is, whatever the policy says. That
+   * needs room for the answer alone.
+   */
+  private orStays(decision: Decision, request: PlaceRequest, { instances }: ClusterView, delivery: number): Decision {
+    if (decision.instance !== undefined || request.phase !== 'transfer' || delivery <= PATIENT_DELIVERIES) return decision
+    const there = instances.find((i) => i.id === request.kvOwner && i.freeSlots.decode > 0)
+    return there ? { instance: there.id, scores: { [there.id]: 0 }, reason: 'nobody else has room, so it stays' } : decision
   }
 
   /** The monitor loop: flips that no request asks for. */
   private async tick(): Promise<void> {
-    const { clock, cluster, shadow } = this.options
+    const { clock, cluster } = this.options
     const view = cluster.view(clock.now())
-    if (shadow?.onTick) this.shadowState = shadow.onTick(view, this.shadowState).state
-    if (!this.policy.onTick) return
     const seen = cluster.flips
-    const { labels, state } = this.policy.onTick(view, this.state)
-    this.state = state
-    await this.flipAll(labels, seen)
+    this.shadow?.tick(view)
+    await this.flipAll(this.chooser.tick(view), seen)
   }
 
   /** Carries flips out, one after the other; false = another scheduler was faster. */
   private async flipAll(changes: readonly LabelChange[], seen: number): Promise<boolean> {
     const { bus, clock, cluster, name, onFlip } = this.options
+    let last: number | undefined = seen
     for (const change of changes) {
-      const applied = await flip(bus, clock, change, name, seen)
-      onFlip?.(change, applied)
-      if (!applied) {
+      last = await flip(bus, clock, change, name, last)
+      onFlip?.(change, last !== undefined)
+      if (last === undefined) {
         await Promise.race([cluster.nextChange(), sleep(clock, 50)])
         return false
       }

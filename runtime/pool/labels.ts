@@ -22,17 +22,19 @@ export const FLIPS_KEY = '_flips'
 
 /**
  * Flips an instance's label as one scheduler decided it. `seen` is the revision of the flips key that it decided with.
- * False: another flip came in between; look at the cluster again. Error: `bus_timeout`.
+ * Answers the flips key's new revision; undefined = another flip came in between: look at the cluster again. Error: `bus_timeout`.
  */
-export async function flip(bus: Bus, clock: Clock, change: LabelChange, by: string, seen: number): Promise<boolean> {
+export async function flip(bus: Bus, clock: Clock, change: LabelChange, by: string, seen: number): Promise<number | undefined> {
+  let revision: number
   try {
     const note = { instance: change.instance, label: change.label, atMs: clock.now(), by }
-    await bus.bucket('volley_labels').put(FLIPS_KEY, JSON.stringify(note), { expect: seen })
+    revision = await bus.bucket('volley_labels').put(FLIPS_KEY, JSON.stringify(note), { expect: seen })
   } catch (error) {
-    if (isVolleyError(error, 'bus_conflict')) return false
+    if (isVolleyError(error, 'bus_conflict')) return undefined
     throw error
   }
-  return await setLabel(bus, clock, change.instance, { label: change.label, by, reason: change.reason })
+  await setLabel(bus, clock, change.instance, { label: change.label, by, reason: change.reason })
+  return revision
 }
 
 /**

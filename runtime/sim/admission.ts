@@ -1,10 +1,9 @@
 /**
- * How decodes get in: those that stay reserve their output where they are; the others are pulled one at a time, in order,
- * once there is room for all of them. And how memory is given back.
+ * How decodes get in: those that stay reserve their output where they are; the others are pulled one at a time, in
+ * order, once there is room for all of them. And how memory is given back.
  * @module
  */
-import type { SimInstance } from './instance.ts'
-import type { SimRequest } from './request.ts'
+import type { SimInstance, SimRequest } from './instance.ts'
 
 /** How KV moves between instances. */
 export interface Link {
@@ -16,7 +15,7 @@ export interface Link {
 export const DEFAULT_LINK: Link = { bytesPerMs: 50e6, latencyMs: 2 }
 
 /** Bytes that moving a request's KV takes. */
-export const kvBytes = (request: SimRequest): number => request.input * request.holder!.truth.kvBytesPerToken
+const kvBytes = (request: SimRequest): number => request.input * request.holder!.truth.kvBytesPerToken
 
 /** Gives a request the instance that will decode it. */
 export function assignDecode(request: SimRequest, target: SimInstance): void {
@@ -77,7 +76,6 @@ export function endDecode(request: SimRequest): void {
   const target = request.target!
   target.decodes--
   target.decodeTokens -= request.input + request.output
-  request.target = undefined
   release(request)
 }
 

@@ -1,7 +1,7 @@
 /**
- * The production chart as a table of numbers: every state a request can be in is found once by walking the chart with the
- * machine's own `step()`, so that the simulator's requests live by the same transitions at a millionth of a second each.
- * Knows nothing of time or places.
+ * The production chart as a table of numbers: every state a request can be in is found once by walking the chart with
+ * the machine's own `step()`, so that the simulator's requests live by the same transitions at a millionth of a
+ * second each. Knows nothing of time or places.
  * @module
  */
 import { VolleyError } from '../errors.ts'
@@ -12,7 +12,7 @@ import type { Effect, PhaseEvent, Stored } from '../machine/types.ts'
 /** What can happen to a simulated request; the KV reference stands for any. */
 const KV = { instance: 'i', incarnation: '', hold: 'h', tokens: 0, blocks: 0, bytes: 0, numerics: '', ticket: null }
 const ERROR = { code: 'simulated', message: '' }
-export const EVENTS = {
+const EVENTS = {
   ENCODED: { type: 'ENCODED' },
   PREFILLED: { type: 'PREFILLED', kv: KV, first: [] },
   PREFILLED_HERE: { type: 'PREFILLED', kv: KV, first: [], decodeHere: true },
@@ -54,7 +54,12 @@ export function compileChart(pipeline: string, input: JsonObject): ChartNode {
     const key = JSON.stringify([made.next, made.effects])
     const found = known.get(key)
     if (found) return found
-    if (known.size >= MAX_NODES) throw new VolleyError('pipeline_invalid', `Cannot tabulate pipeline "${pipeline}": it has more than ${MAX_NODES} states`)
+    if (known.size >= MAX_NODES) {
+      throw new VolleyError(
+        'pipeline_invalid',
+        `Cannot tabulate pipeline "${pipeline}": it has more than ${MAX_NODES} states`,
+      )
+    }
     const dispatched = made.effects.find((e) => e.kind === 'dispatch')
     const node: Open = {
       stored: made.next,

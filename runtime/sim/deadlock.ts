@@ -3,12 +3,13 @@
  * longest among those that nothing running will ever make room for, and who must give up KV for it.
  * @module
  */
-import type { SimInstance } from './instance.ts'
-import type { SimRequest } from './request.ts'
+import type { SimInstance, SimRequest } from './instance.ts'
 
 /** Instances on which nothing can proceed and none of whose memory will be freed by others. */
 function stuck(instances: readonly SimInstance[]): Set<SimInstance> {
-  const moving = instances.filter((i) => i.iterating || i.running.size + i.entering.size > 0 || i.incoming !== undefined || i.down)
+  const moving = instances.filter((i) =>
+    i.iterating || i.running.size + i.entering.size > 0 || i.incoming !== undefined || i.down
+  )
   const live = new Set(moving)
   // Whoever sends to one that moves will be freed in time.
   for (const instance of live) {

@@ -2,7 +2,7 @@
  * Goodput: the highest multiplier of a trace's speed at which at least 90 % of what was offered keeps both SLOs.
  * @module
  */
-import { Simulation, type SimOptions } from './simulator.ts'
+import { type SimOptions, Simulation } from './simulator.ts'
 import type { SimResult } from './outcomes.ts'
 import type { Arrival } from './trace.ts'
 
@@ -40,7 +40,9 @@ export class PackedTrace {
 /** Runs a trace from memory, its timestamps divided by `rate`. */
 export function simulate(options: SimOptions, trace: PackedTrace, rate = 1): SimResult {
   const simulation = new Simulation(options)
-  for (let at = 0; at < trace.length; at++) simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!)
+  for (let at = 0; at < trace.length; at++) {
+    simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!)
+  }
   return simulation.finish()
 }
 

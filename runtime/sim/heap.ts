@@ -1,5 +1,6 @@
 /**
- * A binary heap of numbered things by two numbers: the first decides, then the second, so that equal times have one order.
+ * A binary heap of numbered things by two numbers: the first decides, then the second, so that equal times have one
+ * order.
  * @module
  */
 

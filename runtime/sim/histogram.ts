@@ -25,7 +25,10 @@ export class Histogram {
     return this.sumMs / this.count
   }
 
-  /** Value below which a share `p` (0..1) lies, within 0.5 %; 0 when it is no more than a microsecond. NaN when empty. */
+  /**
+   * Value below which a share `p` (0..1) lies, within 0.5 %; 0 when it is no more than a microsecond. NaN when
+   * empty.
+   */
   quantile(p: number): number {
     if (this.count === 0) return NaN
     const rank = Math.min(this.count - 1, Math.floor(p * this.count))

@@ -1,15 +1,48 @@
 /**
- * One simulated instance: its queues, its KV memory, its label, and what of them a policy sees. Iterations are made in
+ * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees. Iterations are made in
  * iteration.ts, admission and transfers in admission.ts.
  * @module
  */
 import type { InstanceView, Label, TokenGaps } from '../policy/policy.ts'
 import { type CostProfile, prefillMs } from '../policy/profile.ts'
 import { Fifo } from './fifo.ts'
-import { Heap } from './heap.ts'
-import type { SimRequest } from './request.ts'
+import type { ChartNode } from './chart.ts'
+import { Heap, type Keyed } from './heap.ts'
 
-/** How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes, or prefills alone first. */
+/** A simulated request: where its state-chart stands, how far its tokens are, and what of it is held where. */
+export interface SimRequest extends Keyed {
+  readonly id: number
+  readonly arrivedMs: number
+  /** Prompt tokens, and tokens that will be generated: nobody but the engine looks at the latter. */
+  readonly input: number
+  readonly output: number
+  node: ChartNode
+  /** Prompt tokens prefilled so far. */
+  done: number
+  /** NaN until it exists. */
+  firstMs: number
+  /** When its second token came; NaN until then. */
+  secondMs: number
+  /** Who holds its KV, and how many tokens are reserved for it there. */
+  holder: SimInstance | undefined
+  reserved: number
+  /** Who prefills it. */
+  prefiller: SimInstance | undefined
+  /** Who decodes it. */
+  target: SimInstance | undefined
+  /** Prefill and decode on one instance, reserved as one. */
+  here: boolean
+  decodeAt: string | undefined
+  /** Number of the decode iteration that makes its last token (`Keyed.at`). */
+  at: number
+  /** Bytes moved for it, all transfers together. */
+  movedBytes: number
+}
+
+/**
+ * How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes, or prefills alone
+ * first.
+ */
 export type Batching = { readonly chunkTokens: number } | 'prefill-first'
 
 export interface InstanceOptions {
@@ -164,7 +197,12 @@ export class SimInstance implements InstanceView {
       firstSumMs: this.firstGapSumMs,
       openMs: this.running.size > 0 ? this.clock.nowMs - this.lastTokensMs : 0,
     }
-    this.gapCount = this.gapSumMs = this.firstGapCount = this.firstGapSumMs = this.queuedIntegral = 0
+    this.gapCount =
+      this.gapSumMs =
+      this.firstGapCount =
+      this.firstGapSumMs =
+      this.queuedIntegral =
+        0
     this.tickedMs = this.clock.nowMs
   }
 

@@ -1,11 +1,10 @@
 /**
- * One iteration of a simulated engine: all running decodes, then prefill chunks in order of arrival up to a token budget;
- * and what has changed when it ends. Knows neither where requests come from nor where they go.
+ * One iteration of a simulated engine: all running decodes, then prefill chunks in order of arrival up to a token
+ * budget; and what has changed when it ends. Knows neither where requests come from nor where they go.
  * @module
  */
 import { iterationMs } from '../policy/profile.ts'
-import type { SimInstance } from './instance.ts'
-import type { SimRequest } from './request.ts'
+import type { SimInstance, SimRequest } from './instance.ts'
 
 /** Most decodes in one iteration. */
 const MAX_BATCH = 256
@@ -69,7 +68,10 @@ export function endIteration(instance: SimInstance, nowMs: number): IterationEnd
   instance.decodeSteps++
   instance.gapCount += batch - fresh.length
   instance.gapSumMs += (batch - fresh.length) * (nowMs - instance.lastTokensMs)
-  for (const request of fresh) instance.firstGapSumMs += nowMs - request.firstMs
+  for (const request of fresh) {
+    instance.firstGapSumMs += nowMs - request.firstMs
+    request.secondMs = nowMs
+  }
   instance.firstGapCount += fresh.length
   fresh.length = 0
   instance.lastTokensMs = nowMs

@@ -1,11 +1,11 @@
 /**
- * What became of the requests of a run, in a fixed amount of memory. Attainment is of all that were offered: whoever does
- * not finish has missed.
+ * What became of the requests of a run, in a fixed amount of memory. Attainment is of all that were offered: whoever
+ * does not finish has missed.
  * @module
  */
 import type { Slo } from '../policy/policy.ts'
 import { Histogram } from './histogram.ts'
-import type { SimRequest } from './request.ts'
+import type { SimRequest } from './instance.ts'
 
 /** Quantiles and mean of a latency; null where nothing was measured. */
 export interface Latency {

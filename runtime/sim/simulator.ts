@@ -3,18 +3,34 @@
  * one after the other, so a trace of any length runs in the memory of what is in flight. Same input, same output.
  * @module
  */
-import { type ClusterView, type Decision, type Label, type LabelChange, place, type Policy, type PolicyState, type Slo } from '../policy/policy.ts'
+import {
+  type ClusterView,
+  type Decision,
+  type Label,
+  type LabelChange,
+  place,
+  type Policy,
+  type PolicyState,
+  type Slo,
+} from '../policy/policy.ts'
 import type { CostProfile } from '../policy/profile.ts'
 import {
-  admitStaying, assignDecode, DEFAULT_LINK, endDecode, endTransfer, type Link, preempt, release, startTransfer,
+  admitStaying,
+  assignDecode,
+  DEFAULT_LINK,
+  endDecode,
+  endTransfer,
+  type Link,
+  preempt,
+  release,
+  startTransfer,
 } from './admission.ts'
 import { type ChartNode, compileChart, type SimEvent, TEXT_INPUT } from './chart.ts'
 import { victims } from './deadlock.ts'
 import { Heap, type Keyed } from './heap.ts'
-import { type Batching, MODEL, SimInstance } from './instance.ts'
+import { type Batching, MODEL, SimInstance, type SimRequest } from './instance.ts'
 import { endIteration, startIteration } from './iteration.ts'
 import { Outcomes, type SimResult } from './outcomes.ts'
-import type { SimRequest } from './request.ts'
 
 /** Options for {@linkcode Simulation}. */
 export interface SimOptions {
@@ -97,8 +113,23 @@ export class Simulation {
     this.runTo(atMs)
     this.clock.nowMs = atMs
     const request: SimRequest = {
-      id: this.outcomes.offered++, rank: this.outcomes.offered, at: 0, arrivedMs: atMs, input, output, node: this.start, done: 0,
-      firstMs: NaN, holder: undefined, reserved: 0, target: undefined, here: false, decodeAt: undefined, movedBytes: 0,
+      id: this.outcomes.offered++,
+      rank: this.outcomes.offered,
+      at: 0,
+      arrivedMs: atMs,
+      input,
+      output,
+      node: this.start,
+      done: 0,
+      firstMs: NaN,
+      secondMs: NaN,
+      prefiller: undefined,
+      holder: undefined,
+      reserved: 0,
+      target: undefined,
+      here: false,
+      decodeAt: undefined,
+      movedBytes: 0,
     }
     if (input + output > this.options.profile.kvTokens) {
       this.outcomes.rejected++
@@ -173,6 +204,7 @@ export class Simulation {
     const decision = this.ask(request, 'prefill')
     if (decision.instance === undefined) return void this.held.push(request)
     const instance = this.byId.get(decision.instance)!
+    request.prefiller = instance
     request.here = decision.decodeHere === true
     request.decodeAt = decision.decodeAt
     instance.enqueue(request)

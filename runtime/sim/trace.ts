@@ -20,11 +20,14 @@ type ReadRow = (line: string) => Arrival
 
 /** Rows of a file, some at a time, in order of arrival. Errors: `invalid_flag` naming the line that cannot be read. */
 export async function* readTrace(file: string): AsyncGenerator<Arrival[]> {
-  const wrong = (what: string) => new VolleyError('invalid_flag', `Cannot read trace ${file}: ${what}`, {
-    param: 'trace',
-    remedy: 'give CSV with the columns arrival_s,input_tokens,output_tokens, or Mooncake JSON lines, plain or gzip',
+  const wrong = (what: string) =>
+    new VolleyError('invalid_flag', `Cannot read trace ${file}: ${what}`, {
+      param: 'trace',
+      remedy: 'give CSV with the columns arrival_s,input_tokens,output_tokens, or Mooncake JSON lines, plain or gzip',
+    })
+  const info = await stat(file).catch((error: Error) => {
+    throw wrong(error.message)
   })
-  const info = await stat(file).catch((error: Error) => { throw wrong(error.message) })
   if (!info.isFile()) throw wrong('it is not a file')
   let read: ReadRow | undefined
   let number = 0
@@ -41,7 +44,9 @@ export async function* readTrace(file: string): AsyncGenerator<Arrival[]> {
         if (!line.startsWith('{')) continue
       }
       const row = read(line)
-      if (!isSound(row)) throw wrong(`line ${number} "${line.slice(0, 60)}" is not a time and two token counts of at least 1`)
+      if (!isSound(row)) {
+        throw wrong(`line ${number} "${line.slice(0, 60)}" is not a time and two token counts of at least 1`)
+      }
       if (row.atMs < lastMs) throw wrong(`line ${number} arrives before the line above it`)
       lastMs = row.atMs
       rows.push(row)

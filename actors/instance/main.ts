@@ -27,6 +27,7 @@ import { stopWatchOf } from '../stop-watch.ts'
 import { show } from '../show/actor.ts'
 import { transfer } from '../transfer/actor.ts'
 import { Instance } from './instance.ts'
+import { profileOf } from './profile.ts'
 
 const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
 
@@ -60,7 +61,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
       const mover = engineMover({ plane, engine, onPull: (request) => instance.holds.renew(request) })
       const instance: Instance = new Instance({
         bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover, stopWatch: stopWatchOf(text),
-        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid,
+        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine),
         onError: (error, request) => log.error({ err: error, request }, 'hop'),
       })
       // Kept if it is there: an instance that starts again goes on with the label it had.

@@ -69,7 +69,7 @@ function sentence(
   policy: string,
   { labels, rate, attainment, ttftMs, tpotMs, flips, offered, goodput, tried }: RunResult,
 ): string {
-  const found = goodput ? `goodput ${rate} (fails at ${goodput.failingRate})` : `rate ${rate}`
+  const found = goodput ? `goodput ${rate} (fails at ${goodput.failingRate ?? 'none'})` : `rate ${rate}`
   const all = tried
     ? `\n    ${Object.entries(tried).map(([name, value]) => `${name}: ${Number(value.toFixed(3))}`).join('  ')}`
     : ''

@@ -6,7 +6,7 @@
  */
 import { candidates, carries, holder, least, lowest, pool } from './candidates.ts'
 import { decodeLoad, type Loads, prefillLoad } from './loads.ts'
-import type { ClusterView, Decision, InstanceView, Label, LabelChange, PlaceRequest, Policy } from './policy.ts'
+import type { ClusterView, Decision, InstanceView, Label, LabelChange, Policy } from './policy.ts'
 import { prefillMs, residentLimit } from './profile.ts'
 
 /** Options for {@linkcode arrowV2}. */

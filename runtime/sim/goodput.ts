@@ -61,14 +61,18 @@ export function keeps(options: SimOptions, trace: PackedTrace, rate: number): bo
 export interface Goodput {
   /** 0 = not even a quarter of the trace's own speed is kept. */
   rate: number
-  failingRate: number
+  /** The lowest rate that was seen to fail; null = none did. */
+  failingRate: number | null
 }
 
 /** Doubles from 0.25 while the SLOs are kept, then halves the bracket until it is within 1 %. */
 export function searchGoodput(isKept: (rate: number) => boolean): Goodput {
   let low = 0
   let high = FIRST_MULTIPLIER
-  while (high <= LAST_MULTIPLIER && isKept(high)) [low, high] = [high, high * 2]
+  while (isKept(high)) {
+    if (high >= LAST_MULTIPLIER) return { rate: high, failingRate: null }
+    ;[low, high] = [high, high * 2]
+  }
   for (let step = 0; step < MAX_BISECTIONS && low > 0 && (high - low) / low > BRACKET; step++) {
     const middle = (low + high) / 2
     if (isKept(middle)) low = middle

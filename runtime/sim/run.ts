@@ -73,7 +73,7 @@ export function runGoodput(variants: readonly Variant[], options: RunOptions, tr
   const results = found.map(({ variant, goodput }) => ({ labels: variant.name, rate: goodput.rate, goodput, variant }))
   const chosen = best(results, (result) => result.rate)
   const { variant, ...line } = chosen
-  const rate = line.rate === 0 ? line.goodput.failingRate : line.rate
+  const rate = line.rate || (line.goodput.failingRate ?? 1)
   return { ...simulate(optionsOf(variant, options), trace, rate), ...line }
 }
 

@@ -53,7 +53,7 @@ export async function* readTrace(file: string): AsyncGenerator<Arrival[]> {
     }
     yield rows
   }
-  if (number === 0) throw wrong('it is empty')
+  if (read === undefined) throw wrong('it is empty')
 }
 
 async function* linesOf(file: string, wrong: (what: string) => Error): AsyncGenerator<string[]> {

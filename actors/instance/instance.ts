@@ -10,13 +10,14 @@ import type { Engine } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
-import type { KvRef } from '../../runtime/machine/generate.ts'
+import type { KvRef, LlmContext } from '../../runtime/machine/generate.ts'
 import type { Actor, Services, SlotClass } from '../../runtime/pool/actor.ts'
 import { slotsOf } from '../../runtime/pool/slots.ts'
 import { Holds } from '../../runtime/pool/holds.ts'
 import { InstanceHost } from '../../runtime/pool/host.ts'
 import { Inputs } from '../../runtime/pool/inputs.ts'
 import type { Mover } from '../../runtime/pool/mover.ts'
+import { Records } from '../../runtime/pool/records.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import type { InstanceStats } from '../../runtime/pool/stats.ts'
 import { isHere } from '../kv.ts'
@@ -60,9 +61,17 @@ export class Instance {
   constructor(options: InstanceOptions) {
     const { bus, clock, id, incarnation, engine, text, mover, stopWatch, actors } = options
     this.options = options
-    this.holds = new Holds(clock, (hold) => {
-      engine.release(hold)
-      mover.forget(hold)
+    const records = new Records(bus, clock)
+    this.holds = new Holds({
+      clock,
+      free(hold) {
+        engine.release(hold)
+        mover.forget(hold)
+      },
+      async wanted(request, hold) {
+        const next = (await records.read(request))?.record.next
+        return (next?.stored.context as Partial<LlmContext> | undefined)?.kv?.hold === hold
+      },
     })
     const services: Services = { engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, stopWatch }
     this.host = new InstanceHost({
@@ -117,6 +126,7 @@ export class Instance {
   private freeSlots(): Record<SlotClass, number> {
     const used: Record<SlotClass, number> = { prefill: 0, decode: 0, other: 0 }
     for (const job of this.host.jobs.values()) used[slotsOf(job.handOver.hop.phase)]++
+    for (const { hop } of this.host.taking.values()) used[slotsOf(hop.phase)]++
     const { maxBatch } = this.options.engine.info
     return { prefill: PREFILL_SLOTS - used.prefill, decode: maxBatch - used.decode, other: OTHER_SLOTS - used.other }
   }

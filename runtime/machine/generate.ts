@@ -48,7 +48,7 @@ export interface LlmContext extends LlmInput {
 }
 
 /** After so many losses of KV the request fails instead of going round for ever. */
-const MAX_REFILLS = 8
+const MAX_REFILLS = 32
 
 export interface GenerateOptions {
   /** State that follows a finished generation. */
@@ -77,7 +77,7 @@ export interface GenerateParts {
 export function generate({ then, show = true }: GenerateOptions): GenerateParts {
   const lost: StateConfig['on'] = {
     KV_LOST: [
-      { guard: 'mayRefill', target: 'prefill', update: 'loseKv' },
+      { guard: 'mayRefill', target: 'prefill', release: 'kv', update: 'loseKv' },
       { target: 'failed', update: 'giveUp' },
     ],
   }

@@ -58,6 +58,8 @@ export interface Actor {
   readonly slots: SlotClass
   /** Whether this instance has room for the hop now; asked at hand-over, must be quick. */
   accepts(handOver: HandOver, services: Services): boolean
+  /** Prompt tokens that it will hold here, to be counted from the moment the hop is taken. */
+  tokensOf(handOver: HandOver): number
   /**
    * Does the work and says what came of it. Throwing makes it FAIL with the error's code; a thrown `cancelled` after the
    * signal has fired is not a failure.
@@ -71,12 +73,14 @@ export interface ActorConfig<Context extends JsonObject> {
   slots?: SlotClass
   /** @default {always} */
   accepts?: (context: Context, handOver: HandOver, services: Services) => boolean
+  /** @default {0} */
+  tokensOf?: (context: Context) => number
   run: (context: ActorContext<Context>) => Promise<PhaseEvent>
 }
 
 /** Defines the code of a phase. Error: `pipeline_invalid` for a name that cannot be part of a subject. */
 export function defineActor<Context extends JsonObject = JsonObject>(config: ActorConfig<Context>): Actor {
-  const { name, slots = 'other', accepts = () => true, run } = config
+  const { name, slots = 'other', accepts = () => true, tokensOf = () => 0, run } = config
   if (!isToken(name)) {
     throw new VolleyError('pipeline_invalid', `Cannot define actor "${name}": its name must be letters, digits, - or _`)
   }
@@ -84,6 +88,7 @@ export function defineActor<Context extends JsonObject = JsonObject>(config: Act
     name,
     slots,
     accepts: (handOver, services) => accepts(handOver.hop.stored.context as Context, handOver, services),
+    tokensOf: (handOver) => tokensOf(handOver.hop.stored.context as Context),
     run: (context) => run(context as ActorContext<Context>),
   }
 }

@@ -15,6 +15,8 @@ import type { Cluster } from './view.ts'
 
 const HAND_OVER_TIMEOUT_MS = 1_000
 const PULL_EXPIRES_MS = 2_000
+/** Deliveries of a transfer after which its decode may stay where the KV is, whatever the policy says. */
+const PATIENT_DELIVERIES = 2
 /** Most hops taken in one pull: each waits in this process for its own hand-over only. */
 const MAX_PULL = 16
 
@@ -97,7 +99,7 @@ export class Dispatcher {
     const hop = delivery.json<Hop>()
     const refused = new Set<string>()
     while (clock.monotonic() - pulledAt < ACK_WAIT_MS / 2) {
-      const decision = this.decide(hop, refused)
+      const decision = this.decide(hop, refused, delivery.delivery)
       if (decision.instance === undefined) {
         refused.clear()
         await Promise.race([cluster.nextChange(), sleep(clock, 50)])
@@ -110,7 +112,7 @@ export class Dispatcher {
     }
   }
 
-  private decide(hop: Hop, refused: Set<string>): Decision {
+  private decide(hop: Hop, refused: Set<string>, delivery: number): Decision {
     const { cluster } = this.options
     const view = cluster.view()
     const instances = view.instances.filter((i) => !refused.has(i.id))
@@ -121,7 +123,11 @@ export class Dispatcher {
       const owner = view.instances.find((i) => i.id === request.kvOwner)
       if (owner) return { instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' }
     }
-    return this.policy.place({ ...view, instances }, request)
+    const decision = this.policy.place({ ...view, instances }, request)
+    if (decision.instance !== undefined || hop.phase !== 'transfer' || delivery <= PATIENT_DELIVERIES) return decision
+    // Nobody has had room for its KV for a while. Decoding where it is needs room for the answer alone.
+    const there = instances.find((i) => i.id === request.kvOwner && i.freeSlots.decode > 0)
+    return there ? { instance: there.id, scores: { [there.id]: 0 }, reason: 'nobody else has room, so it stays' } : decision
   }
 
   private async handTo(instance: string, hop: Hop, delivery: Delivery, decodeHere: boolean): Promise<string> {

@@ -49,6 +49,8 @@ type Looked = 'mine' | 'claimable' | 'stale' | 'ended' | 'dropped'
 export class InstanceHost {
   /** By request id. */
   readonly jobs = new Map<string, Job>()
+  /** Hops between acceptance and claim: they take slots already. */
+  readonly taking = new Map<string, HandOver>()
   /** Hand-overs accepted since start: schedulers settle their ledgers by it. */
   accepted = 0
   draining = false
@@ -99,6 +101,7 @@ export class InstanceHost {
   /** Rule 10 as the instance answers it. */
   async handOver(handOver: HandOver): Promise<HandOverReply & { accepted?: number }> {
     const { hop } = handOver
+    const { holds } = this.options.services
     if (hop.phase === TIMER) return await this.timer(handOver)
     const actor = this.actors.get(hop.phase)
     if (hop.model !== this.options.model) return { status: 'refused', reason: 'wrongModel' }
@@ -110,8 +113,14 @@ export class InstanceHost {
     if (looked !== 'claimable') return { status: looked }
     if (this.draining) return { status: 'refused', reason: 'draining' }
     if (!this.options.hasSlot(actor.slots) || !actor.accepts(handOver, this.options.services)) return { status: 'refused', reason: 'full' }
-    const claimed = await this.claim(handOver, found!)
-    if (!claimed) return { status: await this.settle(handOver) }
+    // Counted before the claim's answer, or many hops at once would all find the same room.
+    this.taking.set(hop.id, handOver)
+    holds.expect(hop.id, actor.tokensOf(handOver))
+    const claimed = await this.claim(handOver, found!).finally(() => this.taking.delete(hop.id))
+    if (!claimed) {
+      holds.unexpect(hop.id)
+      return { status: await this.settle(handOver) }
+    }
     this.accepted++
     void this.work(claimed, actor).catch((error) => this.report(error, hop.id))
     return { status: 'accepted', accepted: this.accepted }
@@ -254,6 +263,7 @@ export class InstanceHost {
     }
     for (const ref of releasesOf(made)) this.options.release(ref, job.record.attempt)
     if (this.jobs.get(hop.id) === job) this.jobs.delete(hop.id)
+    this.options.services.holds.unexpect(hop.id)
     if (isTerminal(after)) this.options.services.holds.releaseRequest(hop.id)
     this.options.onChange?.()
   }
@@ -325,6 +335,7 @@ export class InstanceHost {
   /** Stops compute and forgets the job: no ack, no nak, no beat. */
   private drop(job: Job): void {
     if (this.jobs.get(job.id) === job) this.jobs.delete(job.id)
+    this.options.services.holds.unexpect(job.id)
     job.abort.abort(new VolleyError('cancelled', `Request ${job.id} is not this instance's any more`))
     this.options.onChange?.()
   }

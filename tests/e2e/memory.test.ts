@@ -33,6 +33,25 @@ test('one request walks through prefill, transfer and decode on two instances', 
   expect(cluster.instances.map((i) => [i.holds.size, i.host.jobs.size])).toEqual([[0, 0], [0, 0]])
 })
 
+test('more prompts than there is room for: each waits, none fails, all end', async () => {
+  // Ten blocks of four tokens an instance: three prompts with their answers at the most.
+  const cluster = new MemoryCluster({ blocksTotal: 10 })
+  await cluster.start()
+  const results: (Awaited<ReturnType<typeof readAll>> | undefined)[] = Array.from({ length: 24 }, () => undefined)
+  for (const i of results.keys()) {
+    const request = submission({ prompt: [i, 1, 2, 3, 4, 5, 6, 7] })
+    void cluster.front.submit(request, new AbortController().signal).then(async (open) => (results[i] = await readAll(open.tokens)))
+  }
+  expect(await cluster.clock.runUntil(() => results.every((r) => r !== undefined), 300_000)).toBe(true)
+  expect(results.map((r) => r!.error?.message)).toEqual(results.map(() => undefined))
+  for (const [i, result] of results.entries()) {
+    expect(result!.shown.map((t) => t.token)).toEqual([0, 1, 2, 3, 4].map((at) => scriptedToken([i, 1, 2, 3, 4, 5, 6, 7], 1, 0, at)))
+  }
+  await cluster.clock.advance(60_000)
+  expect(cluster.instances.map((i) => [i.holds.size, i.host.jobs.size])).toEqual([[0, 0], [0, 0]])
+  expect(cluster.server.hops.size).toBe(0)
+})
+
 test('what an actor keeps after its job was dropped is freed at once', async () => {
   let kept = false
   const late = defineActor({
@@ -41,7 +60,7 @@ test('what an actor keeps after its job was dropped is freed at once', async () 
     async run({ id, attempt, signal, clock, services }) {
       while (!signal.aborted) await sleep(clock, 10)
       await sleep(clock, 200)
-      services.holds.keep(`${id}.${attempt}`, id, attempt)
+      services.holds.keep(`${id}.${attempt}`, id, attempt, 3)
       kept = true
       return { type: 'PREFILLED' }
     },

@@ -44,6 +44,8 @@ export interface MemoryClusterOptions {
   schedulers?: number
   policy?: Policy
   actors?: Actor[]
+  /** KV blocks of four tokens that each instance has. */
+  blocksTotal?: number
   text?: TextModel
   onOperation?: (operation: Operation, cluster: MemoryCluster) => Fate
   /** Breaks a rule of the protocol on purpose, for tests that must see it broken. */
@@ -107,7 +109,8 @@ export class MemoryCluster {
 
   async startInstance(id: string, actors: Actor[]): Promise<Instance> {
     const { bus, clock } = this.process(id)
-    const engine = new ScriptEngine({ clock })
+    const { blocksTotal } = this.options
+    const engine = new ScriptEngine({ clock, ...(blocksTotal === undefined ? {} : { blocksTotal }) })
     const instance = new Instance({
       bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0,
       mover: busMover(bus, id, engine), stopWatch: () => () => false, onError: (e) => this.errors.push(e),

@@ -26,6 +26,10 @@ export const COMMANDS = {
   cancel: { summary: 'end a request', load: async () => (await import('./cancel.ts')).cancel },
   chart: { summary: 'the state-chart as Mermaid', load: async () => (await import('./chart.ts')).chart },
   bench: { summary: 'the figures of the README', load: async () => (await import('./bench.ts')).bench },
+  setup: {
+    summary: 'fetch and build what an engine needs',
+    load: async () => (await import('./setup.ts')).setup,
+  },
   doctor: {
     summary: 'what is here, what is missing, what mends it',
     load: async () => (await import('./doctor.ts')).doctor,

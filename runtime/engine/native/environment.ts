@@ -3,6 +3,7 @@
  * begins: what a thread sets in its own `process.env` never reaches native code.
  * @module
  */
+import { availableParallelism } from 'node:os'
 import process from 'node:process'
 
 /** The variables for so many compute threads. What the user has set stays. */
@@ -20,6 +21,10 @@ export function tensorflowEnvironment(threads: number): Record<string, string> {
 export function prepareEnvironment(threads: number): void {
   Object.assign(process.env, tensorflowEnvironment(threads))
 }
+
+/** Threads that the library computes with, as its environment says. */
+export const intraOpThreads = (): number =>
+  Number(process.env['TF_NUM_INTRAOP_THREADS']) || availableParallelism()
 
 /** Lines that libtensorflow writes to stderr whatever its log level is, and that say nothing to a user of Volley. */
 export const isLibraryNoise = (line: string): boolean =>

@@ -6,10 +6,10 @@
  *                         [--repeats 3] [--json]
  * @module
  */
-import { modelPath } from '../actors/model-path.ts'
 import type { SamplingParams } from '../runtime/engine/engine.ts'
 import { type EngineThread } from '../runtime/engine/worker/client.ts'
 import { startEngine } from '../runtime/engine/worker/start.ts'
+import { locateModel } from '../runtime/models/locate.ts'
 import { benchFlags, count, counts, print, quantile, round } from './flags.ts'
 
 const GREEDY: SamplingParams = {
@@ -23,7 +23,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const { json, ...flags } = benchFlags(argv, {
     model: process.env['VOLLEY_MODEL'] ?? '', engine: 'wasm', threads: '1', prompt: '512', tokens: '128', batch: '1,8', repeats: '3',
   })
-  const path = modelPath(flags.model === '' ? undefined : flags.model)
+  const path = await locateModel(flags.model === '' ? undefined : flags.model)
   const batches = counts('batch', flags.batch)
   const repeats = count('repeats', flags.repeats)
   for (const threads of counts('threads', flags.threads)) {

@@ -8,10 +8,10 @@ import type { Config } from '../../runtime/config/mod.ts'
 import { openText } from '../../runtime/engine/text/mod.ts'
 import { newId, toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
+import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
-import { modelPath } from '../model-path.ts'
 import { joinBus, listService, stopped } from '../process.ts'
 import { loadExtensions } from '../extensions.ts'
 import { ClusterFront } from './cluster-front.ts'
@@ -27,7 +27,7 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   const gateway = newId('gw')
   const log = logger(config, { gateway })
   await loadExtensions(config.pipelines)
-  const text = openText(modelPath(config.model))
+  const text = openText(await locateModel(config.model))
   const bus = await joinBus(config, gateway, signal)
   const cluster = new Cluster()
   await cluster.start(bus)

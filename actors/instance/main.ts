@@ -11,6 +11,7 @@ import { startEngine } from '../../runtime/engine/worker/start.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { newId } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
+import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import type { Label } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
@@ -20,7 +21,6 @@ import { engineMover } from '../../runtime/transfer/engine-mover.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
 import { decode } from '../decode/actor.ts'
 import { loadExtensions } from '../extensions.ts'
-import { modelPath } from '../model-path.ts'
 import { prefill } from '../prefill/actor.ts'
 import { joinBus, listService, stopped } from '../process.ts'
 import { stopWatchOf } from '../stop-watch.ts'
@@ -35,7 +35,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
   const base = config.name ?? newId('i')
   const log = logger(config, { instance: base })
   const extra = await loadExtensions(config.pipelines)
-  const path = modelPath(config.model)
+  const path = await locateModel(config.model)
   const text = openText(path)
   const bus = await joinBus(config, base, signal)
   // Bytes that go over NATS must not stand before tokens and beats: a connection of their own.

@@ -18,29 +18,35 @@ export interface PlanOptions {
   id: string
   nats: string
   port: number
-  /** Cores of this machine, shared by instances that were not told how many threads to use. */
-  cores: number
 }
 
 /** Gateway, scheduler, and as many processes as the instances need. */
-export function planProcesses(config: Config, { id, nats, port, cores }: PlanOptions): PlannedProcess[] {
+export function planProcesses(config: Config, { id, nats, port }: PlanOptions): PlannedProcess[] {
   const shared = { ...config, nats, port }
   const one = { instances: 1, labels: {} }
   const plan: PlannedProcess[] = [
     { role: 'gateway', name: `gateway-${id}`, config: { ...shared, ...one } },
     { role: 'scheduler', name: `scheduler-${id}`, config: { ...shared, ...one } },
   ]
-  const threads = config.threads ?? Math.max(1, Math.floor(cores / config.instances))
   const labels = labelOfEach(config)
   for (let first = 0; first < config.instances; first += config.perProcess) {
     const own = labels.slice(first, first + config.perProcess)
     plan.push({
       role: 'instance',
       name: `instance-${id}-${first / config.perProcess}`,
-      config: { ...shared, threads, instances: own.length, labels: countLabels(own) },
+      config: { ...shared, instances: own.length, labels: countLabels(own) },
     })
   }
   return plan.map((process) => ({ ...process, config: { ...process.config, name: process.name } }))
+}
+
+/**
+ * Threads of an instance when nobody said: its share of the cores where its engine can use them. An engine that cannot
+ * is told nothing.
+ */
+export function shareOfCores({ engine, instances, threads }: Config, cores: number): number | undefined {
+  const canUse = Object.values(engine).includes('tensorflow')
+  return threads ?? (canUse ? Math.max(1, Math.floor(cores / instances)) : undefined)
 }
 
 /** The label of every instance, labelled ones first. */

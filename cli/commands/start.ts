@@ -8,9 +8,10 @@ import type { Config } from '../../runtime/config/mod.ts'
 import type { Command, Input } from '../command.ts'
 import { complete, requestDetails } from '../complete.ts'
 import { renderRoad, roadOf } from '../ui/road.ts'
-import { PRINT_CONFIG, printConfig, SERVE_SETTINGS, untilStopped } from './serve.ts'
+import { untilStopped } from '../until-stopped.ts'
+import { PRINT_CONFIG, printConfig, SERVE_SETTINGS } from './serve.ts'
 
-const PROMPT = 'Tell me a short story about a little fox.'
+const PROMPT = 'What is Volley?'
 const MAX_TOKENS = 60
 const DEMO_MS = 120_000
 

@@ -105,7 +105,7 @@ async function backends(): Promise<Finding[]> {
   const later = 'not in this version yet'
   return [
     wasm
-      ? { check: check('wasm'), status: 'ok', detail: 'WebAssembly SIMD, own worker threads' }
+      ? { check: check('wasm'), status: 'ok', detail: 'WebAssembly SIMD: what --engine auto takes' }
       : noPackage(check('wasm')),
     cpu
       ? { check: check('cpu'), status: 'ok', detail: 'plain JavaScript: slow, for comparison' }

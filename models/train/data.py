@@ -16,19 +16,23 @@ def chat_ids(
     tokenizer: Tokenizer, messages: list[dict[str, str]], answer: bool = False
 ) -> tuple[list[int], list[float]]:
     """Ids of a conversation in ChatML and each one's weight in the loss; `answer` opens the assistant's turn."""
-    newline = tokenizer.encode('\n').ids
+
+    def words(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False).ids
+
+    newline = words('\n')
     ids: list[int] = []
     weights: list[float] = []
     for message in messages:
         said = message['role'] == 'assistant'
-        head = [TURN_START, *tokenizer.encode(message['role'] + '\n').ids]
-        body = [*tokenizer.encode(message['content']).ids, TURN_END]
+        head = [TURN_START, *words(message['role'] + '\n')]
+        body = [*words(message['content']), TURN_END]
         ids += [*head, *body, *newline]
         weights += (
             [ASKED_WEIGHT] * len(head) + [1.0 if said else ASKED_WEIGHT] * len(body) + [ASKED_WEIGHT] * len(newline)
         )
     if answer:
-        ids += [TURN_START, *tokenizer.encode('assistant\n').ids]
+        ids += [TURN_START, *words('assistant\n')]
     return ids, weights
 
 
@@ -42,7 +46,7 @@ def batch(tokenizer: Tokenizer, seed: int, step: int, rows: int, length: int) ->
         marks: list[float] = []
         while len(line) <= length:
             if rng.random() < 0.1:
-                more = [END_OF_TEXT, *tokenizer.encode(plain(rng)).ids, END_OF_TEXT]
+                more = [*tokenizer.encode(plain(rng)).ids, END_OF_TEXT]
                 line, marks = line + more, marks + [ASKED_WEIGHT] + [0.5] * (len(more) - 1)
             else:
                 more, weight = chat_ids(tokenizer, conversation(rng))

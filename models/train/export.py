@@ -23,7 +23,7 @@ def main(checkpoint: Path, out: Path) -> None:
         'architectures': ['LlamaForCausalLM'],
         'attention_bias': False,
         'attention_dropout': 0.0,
-        'bos_token_id': None,
+        'bos_token_id': END_OF_TEXT,
         'eos_token_id': TURN_END,
         'head_dim': SHAPE.head_dim,
         'hidden_act': 'silu',
@@ -45,7 +45,12 @@ def main(checkpoint: Path, out: Path) -> None:
         'use_cache': True,
         'vocab_size': SHAPE.vocab,
     }
-    generation = {'do_sample': False, 'eos_token_id': [TURN_END, END_OF_TEXT], 'pad_token_id': END_OF_TEXT}
+    generation = {
+        'bos_token_id': END_OF_TEXT,
+        'do_sample': False,
+        'eos_token_id': [TURN_END, END_OF_TEXT],
+        'pad_token_id': END_OF_TEXT,
+    }
     (out / 'config.json').write_text(json.dumps(config, indent=2) + '\n')
     (out / 'generation_config.json').write_text(json.dumps(generation, indent=2) + '\n')
 

@@ -15,7 +15,7 @@ class Shape:
     heads: int = 4
     kv_heads: int = 2
     head_dim: int = 32
-    context: int = 1024
+    context: int = 512
     theta: float = 10000.0
     eps: float = 1e-5
 

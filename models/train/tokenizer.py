@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from random import Random
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from talk import conversation, plain
 
@@ -33,6 +33,10 @@ def main(out: Path) -> None:
     digits = pre_tokenizers.Digits(individual_digits=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
+    # Plain text begins as it did in training, after an end of text; the chat template adds none.
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f'{SPECIAL[0]} $A', special_tokens=[(SPECIAL[0], 0)]
+    )
     tokenizer.train_from_iterator(
         texts(20_000),
         trainers.BpeTrainer(
@@ -46,11 +50,11 @@ def main(out: Path) -> None:
     tokenizer.save(str(out / 'tokenizer.json'))
     config = {
         'tokenizer_class': 'PreTrainedTokenizerFast',
-        'model_max_length': 1024,
-        'bos_token': None,
+        'model_max_length': 512,
+        'bos_token': '<|endoftext|>',
         'eos_token': '<|im_end|>',
         'pad_token': '<|endoftext|>',
-        'add_bos_token': False,
+        'add_bos_token': True,
         'clean_up_tokenization_spaces': False,
         'chat_template': TEMPLATE,
     }

@@ -17,17 +17,20 @@ from model import Shape, forward, init
 
 SHAPE = Shape()
 TOKENS_PER_STEP = 2048
-# Most steps see short rows; the last ones see whole contexts, so that late positions are trained too.
-SHORT, LONG, LONG_SHARE = 256, 1024, 0.12
+# (last step, row length) of each stage. What was run: a short try of 1024 showed that such rows need more time than
+# there was, so the model's context is 512 and a last stage trains it.
+STAGES = ((1584, 256), (1600, 1024), (1850, 512))
+STEPS = STAGES[-1][0]
+# (step, part of the peak learning rate), linear in between.
+RATES = ((0, 0.0), (60, 1.0), (1600, 0.1326), (STEPS, 0.01))
 
 
-def schedule(steps: int, peak: float):
-    return optax.join_schedules(
-        [optax.linear_schedule(0, peak, 60), optax.linear_schedule(peak, 0.02 * peak, steps - 60)], [60]
-    )
+def schedule(peak: float):
+    at, part = zip(*RATES, strict=True)
+    return lambda step: peak * jnp.interp(step, jnp.array(at), jnp.array(part))
 
 
-def optimizer(steps: int, peak: float):
+def optimizer(peak: float):
     """Muon for the layers' matrices, Adam for the embedding and the norms."""
 
     def kind(params):
@@ -37,8 +40,8 @@ def optimizer(steps: int, peak: float):
         optax.clip_by_global_norm(1.0),
         optax.partition(
             {
-                'muon': optax.contrib.muon(schedule(steps, peak), weight_decay=0.01, consistent_rms=0.2),
-                'adam': optax.adam(schedule(steps, 0.5 * peak), b2=0.98),
+                'muon': optax.contrib.muon(schedule(peak), weight_decay=0.01, consistent_rms=0.2),
+                'adam': optax.adam(schedule(0.5 * peak), b2=0.98),
             },
             kind,
         ),
@@ -57,14 +60,13 @@ def main() -> None:
     cli.add_argument('--model', type=Path, required=True, help='model directory with tokenizer.json')
     cli.add_argument('--checkpoint', type=Path, required=True, help='file to resume from and to save to')
     cli.add_argument('--curve', type=Path, required=True, help='where the loss curve goes (JSON)')
-    cli.add_argument('--steps', type=int, default=1800)
-    cli.add_argument('--stop-after', type=int, help='stop at this step all the same (the schedule stays)')
+    cli.add_argument('--stop-after', type=int, default=STEPS, help='stop at this step (the schedule stays)')
     cli.add_argument('--peak', type=float, default=0.008)
     cli.add_argument('--seed', type=int, default=1)
     args = cli.parse_args()
 
     tokenizer = Tokenizer.from_file(str(args.model / 'tokenizer.json'))
-    tx = optimizer(args.steps, args.peak)
+    tx = optimizer(args.peak)
     params = init(SHAPE, args.seed)
     state, start, curve, seconds = tx.init(params), 0, [], 0.0
     if args.checkpoint.exists():
@@ -86,9 +88,9 @@ def main() -> None:
 
     recent: list[float] = []
     began = time.monotonic()
-    last = min(args.steps, args.stop_after or args.steps)
+    last = min(STEPS, args.stop_after)
     for step in range(start, last):
-        length = SHORT if step < args.steps * (1 - LONG_SHARE) else LONG
+        length = next(length for end, length in STAGES if step < end)
         ids, weights = batch(tokenizer, args.seed, step, TOKENS_PER_STEP // length, length)
         params, state, spoken = update(params, state, jnp.asarray(ids), jnp.asarray(weights))
         recent.append(float(spoken))
@@ -107,7 +109,7 @@ def main() -> None:
             print(json.dumps(curve[-1]), flush=True)
             recent.clear()
             args.curve.write_text('[\n' + ',\n'.join(json.dumps(point) for point in curve) + '\n]\n')
-        if done % 200 == 0 or done == last:
+        if done % 50 == 0 or done == last:
             save(done)
 
 

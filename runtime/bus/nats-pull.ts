@@ -86,7 +86,9 @@ function pullOnce(link: Link, phase: string, { max, expiresMs, signal }: PullOpt
       if (over) return giveBack(link, message.reply ?? '')
       const { delivery, waiting } = toDelivery(message)
       got.push(delivery)
-      if (got.length === max || waiting === 0) return finish(got, true)
+      if (got.length === max) return finish(got, true)
+      // Counted are hops that wait for their first delivery, and not to the last: more may be on their way.
+      if (waiting === 0 && delivery.delivery === 1) return finish(got, false)
       stopLinger()
       stopLinger = clock.setTimer(LINGER_MS, () => finish(got, false))
     },

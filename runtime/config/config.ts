@@ -30,7 +30,7 @@ export interface Config {
   perProcess: number
   policy: string
   engine: Record<PhaseLabel, EngineName>
-  /** Compute threads of one instance; undefined = its share of the cores. */
+  /** Compute threads of one instance; undefined = the engine's own. */
   threads: number | undefined
   dtype: 'f32' | 'q8' | 'q4' | undefined
   /** Longest sequence in tokens; undefined = what the model was made for. */

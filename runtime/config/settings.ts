@@ -119,7 +119,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     hint: 'N',
     roles: ['instance'],
     default: undefined,
-    defaultHelp: 'its share of the cores',
+    defaultHelp: "the engine's own",
     help: 'compute threads of one instance',
     kind: optional(integer({ min: 1, max: 1024 })),
   },

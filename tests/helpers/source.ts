@@ -1,6 +1,6 @@
 /**
- * A model in memory, for tests: a configuration and arrays by canonical name; random weights of any shape, and readers
- * of the tiny published models (Hugging Face directories, llama2.c files).
+ * A model in memory, for tests: a configuration and arrays by canonical name; random weights of any shape, and a reader
+ * of llama2.c files.
  * @module
  */
 import { readFileSync } from 'node:fs'
@@ -96,78 +96,6 @@ export function randomTensors(config: DecoderConfig, seed = 1): Map<string, Entr
     }
   }
   return tensors
-}
-
-const LAYER_NAMES: Record<string, string> = {
-  'input_layernorm.weight': 'attnNorm',
-  'post_attention_layernorm.weight': 'ffnNorm',
-  'self_attn.q_proj.weight': 'q',
-  'self_attn.k_proj.weight': 'k',
-  'self_attn.v_proj.weight': 'v',
-  'self_attn.o_proj.weight': 'o',
-  'self_attn.q_proj.bias': 'qBias',
-  'self_attn.k_proj.bias': 'kBias',
-  'self_attn.v_proj.bias': 'vBias',
-  'self_attn.q_norm.weight': 'qNorm',
-  'self_attn.k_norm.weight': 'kNorm',
-  'mlp.gate_proj.weight': 'gate',
-  'mlp.up_proj.weight': 'up',
-  'mlp.down_proj.weight': 'down',
-}
-
-const canonical = (name: string): string => {
-  const layer = /^model\.layers\.(\d+)\.(.+)$/.exec(name)
-  if (layer !== null) return `${layer[1]}.${LAYER_NAMES[layer[2] ?? ''] ?? layer[2]}`
-  const top: Record<string, string> = {
-    'model.embed_tokens.weight': 'embed',
-    'model.norm.weight': 'norm',
-    'lm_head.weight': 'head',
-  }
-  return top[name] ?? name
-}
-
-/** F32 safetensors with Hugging Face names and its config.json (either style of rope fields). */
-export function huggingFaceSource(weightsPath: string, configPath: string): ModelSource {
-  const raw = JSON.parse(readFileSync(configPath, 'utf8'))
-  const rope = raw.rope_parameters ?? {}
-  const config = testConfig({
-    family: raw.model_type,
-    vocabSize: raw.vocab_size,
-    hiddenSize: raw.hidden_size,
-    intermediateSize: raw.intermediate_size,
-    layers: raw.num_hidden_layers,
-    heads: raw.num_attention_heads,
-    kvHeads: raw.num_key_value_heads,
-    headDim: raw.head_dim ?? raw.hidden_size / raw.num_attention_heads,
-    rmsNormEps: raw.rms_norm_eps,
-    contextLength: raw.max_position_embeddings,
-    ropeTheta: rope.rope_theta ?? raw.rope_theta,
-    ropeScaling:
-      rope.rope_type === 'llama3'
-        ? {
-            type: 'llama3',
-            factor: rope.factor,
-            lowFreqFactor: rope.low_freq_factor,
-            highFreqFactor: rope.high_freq_factor,
-            originalContextLength: rope.original_max_position_embeddings,
-          }
-        : undefined,
-    tiedEmbeddings: raw.tie_word_embeddings,
-  })
-  const bytes = new Uint8Array(readFileSync(weightsPath))
-  const headerBytes = Number(new DataView(bytes.buffer).getBigUint64(0, true))
-  const header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }> = JSON.parse(
-    new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes)),
-  )
-  const tensors = new Map<string, Entry>()
-  for (const [name, info] of Object.entries(header)) {
-    if (name === '__metadata__') continue
-    if (info.dtype !== 'F32') throw new Error(`${name} is ${info.dtype}`)
-    const [from, to] = info.data_offsets
-    const values = new Float32Array(bytes.slice(8 + headerBytes + from, 8 + headerBytes + to).buffer)
-    tensors.set(canonical(name), { shape: info.shape, values })
-  }
-  return memorySource(config, tensors)
 }
 
 /** Row 2i of a head pairs with 2i + 1 in llama2.c and with i + dim / 2 here. */

@@ -1,5 +1,5 @@
 /**
- * Which room may import which: arrows run one way. The table is the rule; architecture lives here and in ARCHITECTURE.md.
+ * Which room may import which: arrows run one way. The table is the rule; ARCHITECTURE.md tells it to people.
  */
 import { describe, expect, test } from 'vitest'
 import { type Import, importsOf, packageOf, read, resolveImport, sources, tracked } from './sources.ts'
@@ -119,7 +119,9 @@ const COMPUTED = [
 ]
 
 function roomOf(path: string): string | undefined {
-  const fits = Object.keys(ROOM_OF).filter((prefix) => path === prefix || (prefix.endsWith('/') && path.startsWith(prefix)))
+  const fits = Object.keys(ROOM_OF).filter((prefix) =>
+    path === prefix || (prefix.endsWith('/') && path.startsWith(prefix))
+  )
   return ROOM_OF[fits.sort((a, b) => b.length - a.length)[0] ?? '']
 }
 
@@ -130,7 +132,9 @@ function judge(from: string, { specifier, lazy }: Pick<Import, 'specifier' | 'la
   const name = packageOf(specifier)
   if (name !== undefined) {
     const places = PACKAGES[name]
-    if (places === undefined) return `${from} imports ${name}, which no room knows: use what is there, or add it to PACKAGES with its place`
+    if (places === undefined) {
+      return `${from} imports ${name}, which no room knows: use what is there, or add it to PACKAGES with its place`
+    }
     return places.some((place) => from.startsWith(place))
       ? undefined
       : `${from} imports ${name}, which belongs to ${places.join(', ')}: ask that room for what you need`
@@ -142,7 +146,8 @@ function judge(from: string, { specifier, lazy }: Pick<Import, 'specifier' | 'la
   // A worker or a child process starts with the leaves' help, whoever started it.
   if (room === 'bootstrap' && lazy && ['cli', 'leaves'].includes(target)) return undefined
   if (target === room || (target === 'leaves' && room !== 'examples') || MAY[room]!.includes(target)) return undefined
-  return `${from} (${room}) imports ${path} (${target}): arrows run leaves -> machine, wire -> ports -> pool -> actors -> cli; ` +
+  return `${from} (${room}) imports ${path} (${target}): arrows run leaves -> machine, wire -> ports -> pool -> ` +
+    `actors -> cli; ` +
     `move what is shared down, or hand it in`
 }
 
@@ -168,14 +173,20 @@ describe('layers', () => {
       importsOf(read(path)).imports
         .map(({ specifier }) => specifier)
         .filter((s) => !s.startsWith('node:') && !s.startsWith('./') && resolveImport(path, s) !== 'mod.ts')
-        .map((s) => `${path} imports ${s}: an example imports the root mod.ts, node: and its own files; export what it needs there`)
+        .map((s) =>
+          `${path} imports ${s}: an example imports mod.ts, node: and its own files; export there what it needs`
+        )
     )
     expect(wrong).toEqual([])
   })
 
   test('only a few files import what their text does not name', () => {
     const wrong = sources.filter((path) => importsOf(read(path)).computed && !COMPUTED.includes(path))
-    expect(wrong.map((path) => `${path} computes what it imports: write the path as a literal, so that this test can read it`)).toEqual([])
+    expect(
+      wrong.map((path) =>
+        `${path} computes what it imports: write the path as a literal, so that this test can read it`
+      ),
+    ).toEqual([])
   })
 
   test('no file imports itself by a detour', () => {
@@ -216,7 +227,8 @@ describe('layers: the rules bite', () => {
     expect(from('runtime/bus/x.ts', `import { connect } from '@nats-io/transport-node'`)).toEqual([])
   })
   test('words in comments and strings are no imports', () => {
-    const text = `// import { a } from '../bus/bus.ts'\n/* import('x') */\nconst b = "import { c } from 'd'" + \`import('\${e}')\``
+    const text =
+      `// import { a } from '../bus/bus.ts'\n/* import('x') */\nconst b = "import { c } from 'd'" + \`import('\${e}')\``
     expect(importsOf(text)).toEqual({ imports: [], computed: false })
   })
   test('a cycle', () => {

@@ -123,7 +123,7 @@ const modelCard = ({ text, createdMs }: ServedModel) => ({
 })
 
 function ready(c: Context, front: Front): Response {
-  const { notReady } = front.stats()
-  if (notReady === undefined) return c.json({ status: 'ready' })
+  const { notReady, instances } = front.stats()
+  if (notReady === undefined) return c.json({ status: 'ready', instances })
   throw new VolleyError('no_instance', `Not ready: ${notReady}`)
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
+import type { Delivery } from '../../../runtime/bus/bus.ts'
 import { subjects } from '../../../runtime/bus/subjects.ts'
 import { ACK_WAIT_MS } from '../../../runtime/bus/topology.ts'
 import { newId } from '../../../runtime/ids.ts'
@@ -79,6 +80,17 @@ export function queueQuestions(exam: Exam): void {
       expect(await exam.pull(exam.other, phase, 1, ACK_WAIT_MS / 2)).toEqual([])
       const second = await exam.pullOne(exam.other, phase, ACK_WAIT_MS * 2)
       expect([second.seq, second.delivery, second.json()]).toEqual([first.seq, 2, { n: 1 }])
+    })
+
+    it('loses none of several hops whose leases have passed together', async () => {
+      const { phase, hop } = await exam.newPhase()
+      for (let n = 1; n <= 6; n++) await exam.during(exam.bus.append(hop(), '{}'))
+      let first: Delivery[] = []
+      while (first.length < 6) first = [...first, ...(await exam.pull(exam.bus, phase, 8))]
+      await exam.world.pass(ACK_WAIT_MS + 200)
+      const again = new Set<number>()
+      for (let tries = 0; tries < 4; tries++) for (const { seq } of await exam.pull(exam.other, phase, 8, 250)) again.add(seq)
+      expect(again).toEqual(new Set(first.map(({ seq }) => seq)))
     })
 
     it('working() keeps the lease', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -126,5 +126,19 @@ describe('volley', () => {
       expect.arrayContaining(['runtime', 'dependencies', 'nats-server', 'model', 'cache']),
     )
     expect(rows.find((row) => row.check === 'model')).toMatchObject({ status: 'missing', remedy: expect.any(String) })
+  })
+
+  test('several systems on this machine: the error lists them and how to say which', () => {
+    const systems = [process.pid, process.ppid].map((pid, i) => {
+      const runDir = join(folder, 'run', `${pid}-test`)
+      const system = { pid, nats: `nats://127.0.0.1:${i + 1}`, http: `http://127.0.0.1:${i + 8000}`, startedMs: i }
+      mkdirSync(runDir, { recursive: true })
+      writeFileSync(join(runDir, 'serve.json'), JSON.stringify(system))
+      return system
+    })
+    const { code, stderr } = volley(['ps'])
+    for (const { pid, nats, http } of systems) expect(stderr).toContain(`${http} (process ${pid}, --nats ${nats})`)
+    expect([code, stderr.includes('[runtime_ambiguous]')]).toEqual([2, true])
+    rmSync(join(folder, 'run'), { recursive: true })
   })
 })

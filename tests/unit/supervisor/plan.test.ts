@@ -4,7 +4,7 @@ import { planProcesses } from '../../../actors/supervisor/plan.ts'
 import type { Death } from '../../../actors/supervisor/role.ts'
 import { resolveConfig } from '../../../runtime/config/mod.ts'
 
-const options = { id: 'x', nats: 'nats://h:1', port: 80, cores: 8 }
+const options = { id: 'x', nats: 'nats://h:1', port: 80 }
 async function instancesOf(flags: Record<string, string>) {
   const { config } = await resolveConfig({ flags: new Map(Object.entries(flags)) })
   const plan = planProcesses(config, options).filter(({ role }) => role === 'instance')
@@ -26,11 +26,11 @@ describe('planProcesses()', () => {
     ])
   })
 
-  test('labelled instances come first, a process each, cores shared', async () => {
+  test('labelled instances come first, a process each', async () => {
     expect(await instancesOf({ labels: 'prefill=1,decode=1', instances: '3' })).toEqual([
-      { name: 'instance-x-0', instances: 1, labels: { prefill: 1 }, threads: 2 },
-      { name: 'instance-x-1', instances: 1, labels: { decode: 1 }, threads: 2 },
-      { name: 'instance-x-2', instances: 1, labels: {}, threads: 2 },
+      { name: 'instance-x-0', instances: 1, labels: { prefill: 1 }, threads: undefined },
+      { name: 'instance-x-1', instances: 1, labels: { decode: 1 }, threads: undefined },
+      { name: 'instance-x-2', instances: 1, labels: {}, threads: undefined },
     ])
   })
 
@@ -40,10 +40,6 @@ describe('planProcesses()', () => {
       { name: 'instance-x-1', instances: 2, labels: { decode: 2 }, threads: 5 },
       { name: 'instance-x-2', instances: 1, labels: { decode: 1 }, threads: 5 },
     ])
-  })
-
-  test('more instances than cores still have a thread each', async () => {
-    expect((await instancesOf({ instances: '20' })).every(({ threads }) => threads === 1)).toBe(true)
   })
 })
 

@@ -1,13 +1,15 @@
 /** The decoder against what transformers and a float64 reference computed for tiny published models. */
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import type { ModelSource } from '../../../../runtime/engine/load/source.ts'
 import { openModel } from '../../../../runtime/engine/load/mod.ts'
 import { tfjsForward } from '../../../../runtime/engine/tfjs/decoder.ts'
 import { allLogits, argmax, greedy, poolFor } from '../../../helpers/sequence.ts'
-import { huggingFaceSource, llama2cSource } from '../../../helpers/source.ts'
+import { llama2cSource } from '../../../helpers/source.ts'
 import { backendsHere } from '../../../helpers/tensorflow.ts'
 
 const models = fileURLToPath(new URL('../../../../../shared/data/models/', import.meta.url))
@@ -75,8 +77,16 @@ describe.skipIf(absent)('tfjsForward() agrees with transformers', () => {
 })
 
 describe.skipIf(absent)('tfjsForward() agrees with the float64 reference', () => {
-  const hf = (): ModelSource =>
-    huggingFaceSource(`${models}stories260K-hf.safetensors`, `${models}stories260K-hf.config.json`)
+  let directory: string | undefined
+  afterAll(() => {
+    if (directory !== undefined) rmSync(directory, { recursive: true })
+  })
+  const hf = (): ModelSource => {
+    directory ??= mkdtempSync(join(tmpdir(), 'volley-golden-'))
+    copyFileSync(`${models}stories260K-hf.safetensors`, join(directory, 'model.safetensors'))
+    copyFileSync(`${models}stories260K-hf.config.json`, join(directory, 'config.json'))
+    return openModel(directory)
+  }
   const runs: [string, string, () => ModelSource, string, number][] = [
     ['stories260K', 'stories260K.bin', () => llama2cSource(`${models}stories260K.bin`), 'wasm', 3],
     ['stories260K', 'stories260K-hf.safetensors', hf, 'wasm', 1],

@@ -4,7 +4,8 @@
  */
 import process from 'node:process'
 import { runCommand } from '../../../../cli/command.ts'
-import { serve, untilStopped } from '../../../../cli/commands/serve.ts'
+import { serve } from '../../../../cli/commands/serve.ts'
+import { untilStopped } from '../../../../cli/until-stopped.ts'
 import { toVolleyError } from '../../../../runtime/errors.ts'
 
 const toy = {

@@ -1,0 +1,7 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
+
+/** The long tests: one file, one system at a time. */
+const config: ViteUserConfig = defineConfig({
+  test: { include: ['tests/chaos/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 120_000, pool: 'forks', fileParallelism: false },
+})
+export default config

@@ -4,7 +4,7 @@
  * @module
  */
 import { createReadStream, createWriteStream } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, writeFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
 import { VolleyError } from '../errors.ts'
@@ -62,8 +62,8 @@ async function extract(file: FileHandle, archive: string, member: Member, target
   // The local header repeats the name, and its extra field may have another length than the directory's.
   const header = await read(file, member.offset, 30)
   const start = member.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28)
+  if (member.bytes === 0) return await writeFile(target, '')
   const out = createWriteStream(target)
-  if (member.bytes === 0) return void out.end()
   const packed = createReadStream(archive, { start, end: start + member.bytes - 1 })
   await (member.method === DEFLATED ? pipeline(packed, createInflateRaw(), out) : pipeline(packed, out))
 }

@@ -31,6 +31,10 @@ export const COMMANDS = {
   chart: { summary: 'the state-chart as Mermaid', load: async () => (await import('./chart.ts')).chart },
   sim: { summary: 'a trace through policies on a virtual clock', load: async () => (await import('./sim.ts')).sim },
   bench: { summary: 'the figures of the README', load: async () => (await import('./bench.ts')).bench },
+  setup: {
+    summary: 'fetch and build what an engine needs',
+    load: async () => (await import('./setup.ts')).setup,
+  },
   doctor: {
     summary: 'what is here, what is missing, what mends it',
     load: async () => (await import('./doctor.ts')).doctor,

@@ -12,7 +12,7 @@ import type { Effect, PhaseEvent, Stored } from '../machine/types.ts'
 /** What can happen to a simulated request; the KV reference stands for any. */
 const KV = { instance: 'i', incarnation: '', hold: 'h', tokens: 0, blocks: 0, bytes: 0, numerics: '', ticket: null }
 const ERROR = { code: 'simulated', message: '' }
-const EVENTS = {
+export const EVENTS = {
   ENCODED: { type: 'ENCODED' },
   PREFILLED: { type: 'PREFILLED', kv: KV, first: [] },
   PREFILLED_HERE: { type: 'PREFILLED', kv: KV, first: [], decodeHere: true },

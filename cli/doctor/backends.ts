@@ -9,7 +9,7 @@ import type { SamplingParams } from '../../runtime/engine/engine.ts'
 import { installedBindings, readRecord } from '../../runtime/engine/native/record.ts'
 import { startEngine } from '../../runtime/engine/worker/start.ts'
 import { toVolleyError } from '../../runtime/errors.ts'
-import type { Finding } from './checks.ts'
+import type { Finding } from './finding.ts'
 
 const require = createRequire(import.meta.url)
 const SETUP = 'volley setup tensorflow (in a checkout: npm run setup:tensorflow)'

@@ -14,16 +14,7 @@ import { locateModel, pulledModels } from '../../runtime/models/locate.ts'
 import { cacheDir, projectRoot, runtimeName, runtimeVersion, stateDir } from '../../runtime/platform.ts'
 import { formatBytes } from '../ui/progress.ts'
 import { backends, hasPackage } from './backends.ts'
-
-/** `missing` breaks something; `absent` is something one can do without. */
-export interface Finding {
-  check: string
-  status: 'ok' | 'absent' | 'missing'
-  detail: string
-  /** The command or step that mends it. */
-  remedy?: string
-  [more: string]: unknown
-}
+import type { Finding } from './finding.ts'
 
 /** All findings, in the order in which a start needs them; `measured` = each backend runs the model for a moment. */
 export async function findings({ measured }: { measured: boolean }): Promise<Finding[]> {

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { cacheDir, projectRoot } from '../../platform.ts'
 
 /** Packages that hold the binding, in the order in which they are looked for. */
-export const BINDINGS = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const
+const BINDINGS = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const
 
 /** What was set up, and how it did in its test. */
 export interface TensorflowRecord {

@@ -24,7 +24,7 @@ export interface SetupOptions {
 }
 
 /** What lies in the cache when it is fetched. */
-export const home = (): string => cacheDir('tensorflow')
+const home = (): string => cacheDir('tensorflow')
 const DRAFT = /^tensorflow\.draft-(\d+)$/
 
 /** A binding that works, recorded; undefined = none does. Looks at the recorded, the installed and the fetched one. */

@@ -67,7 +67,7 @@ test('the chart itself ends a request that loses its KV again and again', () => 
     node = node.next.PREFILLED!.next.KV_LOST!
     losses++
   }
-  expect([node.state, losses]).toEqual(['failed', 9])
+  expect([node.state, losses]).toEqual(['failed', 33])
 })
 
 test('a chart that counts without end is refused', () => {

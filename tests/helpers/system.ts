@@ -83,6 +83,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     rmSync(state, { recursive: true, force: true, maxRetries: 3 })
   }
   process.once('exit', killAll)
+  child.once('exit', (code, signal) => lines.push(`volley serve ended (${signal ?? `exit code ${code}`})`))
   const log = (): string => lines.slice(-LOG_LINES).join('\n')
   try {
     const { nats, url } = await ready(child, lines)

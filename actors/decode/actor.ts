@@ -14,8 +14,8 @@ import { PATIENCE_MS, whenRoom } from '../room.ts'
 export const decode: Actor = defineActor<LlmContext>({
   name: 'decode',
   slots: 'decode',
-  async run({ context, params, instance, signal, reader, services, clock }) {
-    const { engine, holds, inputs } = services
+  async run({ id, context, params, instance, signal, reader, services, clock }) {
+    const { engine, gaps, holds, inputs } = services
     const { kv } = context
     if (kv === null || !isHere(kv, instance) || !holds.has(kv.hold)) {
       return { type: 'KV_LOST', report: { reason: kv !== null && isHere(kv, instance) ? 'lease ended' : `its KV was on ${kv?.instance}` } }
@@ -41,9 +41,11 @@ export const decode: Actor = defineActor<LlmContext>({
           // Ended by its text, which the engine does not know.
           if (added.finish && !token.finish) run?.stop(token.choice)
         }
+        if (fresh.length > 0) gaps.token(id)
         if (show) reader.send(fresh)
       }
       let run: DecodeRun | undefined
+      gaps.begin(id, clock.now() - context.firstAtMs)
       try {
         await whenRoom(clock, signal, PATIENCE_MS, () => {
           run = engine.decode({ hold: kv.hold, prompt, sampling: samplingOf(context), choices: open }, onTokens, signal)
@@ -54,6 +56,8 @@ export const decode: Actor = defineActor<LlmContext>({
         // No room beside what is resident: gives its KV up, so that somebody can go on.
         if (isVolleyError(error, 'kv_lost') || isVolleyError(error, 'kv_exhausted')) return { type: 'KV_LOST', report: { reason: error.message } }
         throw error
+      } finally {
+        gaps.end(id)
       }
     }
     if (show) await reader.confirm()

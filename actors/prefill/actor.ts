@@ -22,7 +22,7 @@ export const prefill: Actor = defineActor<LlmContext>({
     return engine.hasRoom(context.promptTokens + output)
   },
   tokensOf: (context) => context.promptTokens,
-  async run({ id, attempt, context, params, decodeHere, instance, signal, reader, services, clock }) {
+  async run({ id, attempt, context, params, decodeHere, decodeAt, instance, signal, reader, services, clock }) {
     const { engine, holds, inputs } = services
     const sampling = samplingOf(context)
     const hold = `${id}.${attempt}`
@@ -45,7 +45,7 @@ export const prefill: Actor = defineActor<LlmContext>({
       return { type: 'FINISHED', generated: choices.counts(), ...(show ? {} : { output: choices.output() }), report }
     }
     const kv = kvRef(info, instance, decodeHere ? null : services.transfer.offer(info, { id, attempt }))
-    return { type: 'PREFILLED', kv, decodeHere, first: first.map(asData), report: { ...report, kvBytes: info.bytes } }
+    return { type: 'PREFILLED', kv, decodeHere, decodeAt, firstAtMs: clock.now(), first: first.map(asData), report: { ...report, kvBytes: info.bytes } }
   },
 })
 

@@ -10,6 +10,7 @@ import type { TextModel } from '../engine/text.ts'
 import type { JsonObject } from '../json.ts'
 import type { PhaseEvent } from '../machine/types.ts'
 import type { HandOver } from '../wire/hop.ts'
+import type { GapMeter } from './gaps.ts'
 import type { Holds } from './holds.ts'
 import type { Inputs } from './inputs.ts'
 import type { Mover } from './mover.ts'
@@ -25,6 +26,8 @@ export interface Services {
   holds: Holds
   inputs: Inputs
   transfer: Mover
+  /** Told of every decode's tokens as they are made. */
+  gaps: GapMeter
   /** A fresh watch over one choice's text: told its tokens in order, it answers true when a stop string is complete. */
   stopWatch: (stop: string[]) => (token: number) => boolean
 }
@@ -43,6 +46,8 @@ export interface ActorContext<Context extends JsonObject = JsonObject> {
   readonly deadline: number
   /** Prefill only: the policy wants the decode on this very instance. */
   readonly decodeHere: boolean
+  /** Prefill only: where the policy would have the decode later; null = it decides when there is something to decode. */
+  readonly decodeAt: string | null
   readonly instance: { id: string; incarnation: string }
   /** Fires when the work has become pointless: cancelled, fenced, shutting down. */
   readonly signal: AbortSignal

@@ -18,6 +18,7 @@ import type { TextModel } from '../../runtime/engine/text.ts'
 import { isVolleyError, VolleyError } from '../../runtime/errors.ts'
 import type { JsonObject } from '../../runtime/json.ts'
 import type { Policy } from '../../runtime/policy/policy.ts'
+import { unmeasured } from '../../runtime/policy/profile.ts'
 import { policyOf } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
 import { Dispatcher } from '../../runtime/pool/dispatcher.ts'
@@ -93,7 +94,7 @@ export class MemoryCluster {
         const { bus, clock } = this.process(`s${i}`)
         const cluster = new Cluster()
         await cluster.start(bus)
-        const dispatcher = new Dispatcher({ bus, clock, cluster, policy, onError: (e) => this.errors.push(e) })
+        const dispatcher = new Dispatcher({ bus, clock, cluster, policy, name: `s${i}`, onError: (e) => this.errors.push(e) })
         void dispatcher.run().catch((e) => this.errors.push(e))
       }
       const { bus, clock } = this.process('g1')
@@ -112,7 +113,7 @@ export class MemoryCluster {
     const { blocksTotal } = this.options
     const engine = new ScriptEngine({ clock, ...(blocksTotal === undefined ? {} : { blocksTotal }) })
     const instance = new Instance({
-      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0,
+      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0, profile: unmeasured(4_000),
       mover: busMover(bus, id, engine), stopWatch: () => () => false, onError: (e) => this.errors.push(e),
     })
     this.engines.push(engine)

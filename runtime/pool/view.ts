@@ -6,8 +6,8 @@
 import type { Bus, Subscription } from '../bus/bus.ts'
 import type { SlotClass } from './actor.ts'
 import type { ClusterView, InstanceView, Slo } from '../policy/policy.ts'
-import { unmeasured } from '../policy/profile.ts'
-import type { LabelValue } from './labels.ts'
+import { prefillMs } from '../policy/profile.ts'
+import { FLIPS_KEY, type LabelValue } from './labels.ts'
 import type { InstanceStats } from './stats.ts'
 
 interface Placement {
@@ -17,16 +17,24 @@ interface Placement {
   accepted: number | undefined
 }
 
-const NO_SLO: Slo = { ttftMs: Infinity, tpotMs: Infinity }
-const NO_GAPS = { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 }
+/** Seconds that the mean prefill wait goes over, as an exponential mean. */
+const WAIT_MEAN_MS = 1_000
 
 export class Cluster {
   placements = 0
+  /** Revision of the flips key: a flip is decided with it, and expects it. */
+  flips = 0
+  private readonly slo: Slo
+  private readonly waits = new Map<string, { meanMs: number; atMs: number }>()
   private readonly stats = new Map<string, InstanceStats>()
   private readonly labels = new Map<string, LabelValue | undefined>()
   private readonly ledger = new Map<string, Placement[]>()
   private readonly subscriptions: Subscription[] = []
   private wake: (() => void)[] = []
+
+  constructor(slo: Slo = { ttftMs: Infinity, tpotMs: Infinity }) {
+    this.slo = slo
+  }
 
   /** Resolves when the present state is known. */
   async start(bus: Bus): Promise<void> {
@@ -36,7 +44,8 @@ export class Cluster {
         else this.gone(id)
       }),
       await bus.bucket('volley_labels').watch((id, entry) => {
-        this.labels.set(id, entry?.json<LabelValue>())
+        if (id === FLIPS_KEY) this.flips = entry?.revision ?? 0
+        else this.labels.set(id, entry?.json<LabelValue>())
         this.changed()
       }),
       bus.subscribe('volley.v1.inst.*.stats', (message) => this.heard(message.json<InstanceStats>())),
@@ -50,7 +59,7 @@ export class Cluster {
 
   /** Everybody who is alive, corrected by the ledger. */
   view(nowMs = 0): ClusterView {
-    return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements, nowMs, slo: NO_SLO }
+    return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements, nowMs, slo: this.slo }
   }
 
   phases(): string[] {
@@ -88,12 +97,22 @@ export class Cluster {
     const before = this.stats.get(stats.id)
     if (before && before.incarnation === stats.incarnation && before.atMs > stats.atMs) return
     this.stats.set(stats.id, stats)
+    this.noteWait(stats)
     const open = (this.ledger.get(stats.id) ?? []).filter((p) => p.accepted === undefined || p.accepted > stats.accepted)
     this.ledger.set(stats.id, before?.incarnation === stats.incarnation ? open : [])
     this.changed()
   }
 
+  /** An exponential mean of the predicted wait, over about a second. */
+  private noteWait(stats: InstanceStats): void {
+    const waitMs = waitOf(stats, 0)
+    const before = this.waits.get(stats.id)
+    const share = before === undefined ? 1 : 1 - Math.exp(-Math.max(0, stats.atMs - before.atMs) / WAIT_MEAN_MS)
+    this.waits.set(stats.id, { meanMs: (before?.meanMs ?? 0) * (1 - share) + waitMs * share, atMs: stats.atMs })
+  }
+
   private gone(id: string): void {
+    this.waits.delete(id)
     this.stats.delete(id)
     this.ledger.delete(id)
     this.changed()
@@ -112,8 +131,7 @@ export class Cluster {
     const tokensOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).reduce((sum, p) => sum + p.tokens, 0)
     const countOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).length
     const { blockTokens, blocksTotal } = s.engine
-    const profile = unmeasured(blocksTotal * blockTokens)
-    const prefillTokens = s.load.prefillTokensWaiting + tokensOf('prefill')
+    const placed = tokensOf('prefill')
     const label = this.labels.get(s.id)
     return {
       id: s.id,
@@ -123,18 +141,24 @@ export class Cluster {
       phases: s.phases,
       host: s.host,
       freeSlots,
-      prefillTokens,
+      prefillTokens: s.load.prefillTokensWaiting + placed,
       prefills: s.load.prefillsWaiting + countOf('prefill'),
-      prefillWaitMs: prefillTokens * profile.perTokenMs,
-      prefillWaitMeanMs: prefillTokens * profile.perTokenMs,
+      prefillWaitMs: waitOf(s, placed),
+      prefillWaitMeanMs: this.waits.get(s.id)?.meanMs ?? 0,
       decodeTokens: s.load.decodeTokens + tokensOf('decode'),
       decodes: s.load.decodesRunning + countOf('decode'),
-      gaps: NO_GAPS,
-      profile,
+      gaps: s.gaps,
+      profile: s.profile,
       contextLength: s.engine.contextLength,
       kvTokensFree: s.load.blocksFree * blockTokens,
       kvTokensTotal: blocksTotal * blockTokens,
       draining: s.state === 'draining',
     }
   }
+}
+
+/** Predicted time of the prefills that wait there, and of `more` tokens. */
+function waitOf({ load, profile }: InstanceStats, more: number): number {
+  const tokens = load.prefillTokensWaiting + more
+  return tokens === 0 ? 0 : prefillMs(profile, tokens)
 }

@@ -74,7 +74,7 @@ describe('02-guarded-answer: a prompt, refused or answered', () => {
     /** States entered when the first token was shown. */
     let before: string[] = []
     const states = () =>
-      cluster.server.events.map((e) => e.subject.split('.').at(-1)!).filter((state) => state !== 'claimed')
+      cluster.server.events.filter((e) => e.subject.includes('.evt.')).map((e) => e.subject.split('.').at(-1)!).filter((state) => state !== 'claimed')
     const go = async () => {
       const open = await cluster.front.submit(
         { ...base, sampling: { ...base.sampling, maxTokens: LENGTH } },

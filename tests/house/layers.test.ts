@@ -27,6 +27,7 @@ const ROOM_OF: Record<string, string> = {
   'runtime/config/': 'config',
   'runtime/fetch/': 'fetch',
   'runtime/models/': 'models',
+  'runtime/setup/': 'setup',
   'runtime/client/': 'client',
   'actors/': 'actors shared',
   'actors/encode/': 'phase encode',
@@ -46,7 +47,7 @@ const ROOM_OF: Record<string, string> = {
 }
 
 const PORTS = ['bus', 'kv', 'transfer', 'engine', 'policy']
-const LIBRARY = ['machine', 'wire', ...PORTS, 'pool', 'observe', 'config', 'fetch', 'models', 'client']
+const LIBRARY = ['machine', 'wire', ...PORTS, 'pool', 'observe', 'config', 'fetch', 'models', 'setup', 'client']
 const PHASES = Object.values(ROOM_OF).filter((room) => room.startsWith('phase '))
 const ACTORS = ['actors shared', ...PHASES, 'gateway', 'scheduler', 'instance', 'supervisor']
 
@@ -64,6 +65,7 @@ const MAY: Record<string, readonly string[]> = {
   config: [],
   fetch: [],
   models: ['fetch', 'config'],
+  setup: ['fetch', 'engine'],
   pool: ['machine', 'wire', ...PORTS, 'observe'],
   sim: ['machine', 'wire', 'policy', 'kv', 'engine', 'observe'],
   client: ['machine', 'wire', ...PORTS, 'pool'],

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { blank, importsOf, read, resolveImport, sources, tests, tracked } from './sources.ts'
 
 /** Made elsewhere and kept as it came: lock file, test data, weights. */
-const GIVEN = /^(?:package-lock\.json|tests\/golden\/|models\/)/
+const GIVEN = /(?:^|\/)package-lock\.json$|^(?:tests\/golden\/|models\/)/
 const TEXT = /\.(?:ts|mjs|js|json|md|yml|yaml|toml|sh|py|txt)$|(?:^|\/)(?:\.npmrc|\.gitignore|LICENSE)$/
 
 interface Rule {

@@ -24,7 +24,8 @@ export function toChatMessages(messages: ChatBody['messages']): ChatMessage[] {
 /** Characters of text in the messages. */
 export const chatLength = (messages: readonly ChatMessage[]): number =>
   messages.reduce(
-    (sum, { content }) => sum + (typeof content === 'string' ? content : content.map((p) => p.text).join('')).length,
+    (sum, { content }) =>
+      sum + (typeof content === 'string' ? content : content.map((p) => (p.type === 'text' ? p.text : '')).join('')).length,
     0,
   )
 

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { VolleyError } from '../../errors.ts'
 import { fields, readJson } from '../load/json-file.ts'
+import { hfVisionConfig } from '../load/vision-config.ts'
 
 type Raw = Record<string, unknown>
 
@@ -28,17 +29,52 @@ export interface ImageSettings {
 const LANCZOS = 1
 
 /**
- * Settings of the model in `directory`; undefined when it takes no pictures.
+ * Settings of the model in `directory`, held against its encoder; undefined when it has none and takes no pictures.
  * Errors: `model_file_missing`, `model_file_invalid`, `model_unsupported`.
  */
 export function readImageSettings(directory: string): ImageSettings | undefined {
-  const names = ['preprocessor_config.json', 'processor_config.json'].map((name) => join(directory, name))
-  const found = names.filter((path) => existsSync(path))
-  if (found.length === 0) return undefined
-  const path = found[0]!
-  // Since transformers 5 one file holds the settings of all processors; before, each had its own.
-  const all = Object.assign({}, ...found.map(readJson)) as Raw
-  const raw: Raw = { ...all, ...fields(all['image_processor']) }
+  const encoder = hfVisionConfig(directory)
+  if (encoder === undefined) return undefined
+  const path = join(directory, 'processor_config.json')
+  const raw = processorSettings(directory, path)
+  refuseVariants(raw, path)
+  const factor = raw['rescale_factor'] ?? 1 / 255
+  if (typeof factor !== 'number' || !(factor > 0)) throw invalid(path, `rescale_factor ${JSON.stringify(factor)}`)
+  const { imageSize, patchSize, scaleFactor } = encoder
+  const tokens = (imageSize / (patchSize * scaleFactor)) ** 2
+  const settings: ImageSettings = {
+    tileSize: size(fields(raw['max_image_size'])['longest_edge'] ?? 364, 'max_image_size', path),
+    longestEdge: size(fields(raw['size'])['longest_edge'] ?? 4 * 364, 'size', path),
+    splitting: raw['do_image_splitting'] !== false,
+    mean: scaled(raw['image_mean'], 'image_mean', factor, path),
+    deviation: scaled(raw['image_std'], 'image_std', factor, path),
+    tileTokens: size(raw['image_seq_len'] ?? tokens, 'image_seq_len', path),
+  }
+  if (settings.tileSize !== imageSize || settings.tileTokens !== tokens) {
+    const theirs = `${settings.tileSize} pixels and ${settings.tileTokens} tokens`
+    throw invalid(path, `it makes tiles of ${theirs}, its encoder of ${imageSize} pixels and ${tokens} tokens`)
+  }
+  return settings
+}
+
+/**
+ * Since transformers 5 processor_config.json holds the settings of all processors; before, the image processor had a
+ * file of its own beside it.
+ */
+function processorSettings(directory: string, path: string): Raw {
+  const own = join(directory, 'preprocessor_config.json')
+  const found = [own, path].filter((file) => existsSync(file))
+  if (found.length > 0) {
+    const all = Object.assign({}, ...found.map(readJson)) as Raw
+    return { ...all, ...fields(all['image_processor']) }
+  }
+  throw new VolleyError('model_file_missing', `${directory} has an encoder for pictures but no settings for them`, {
+    remedy: 'download preprocessor_config.json, or processor_config.json, too.',
+    param: path,
+  })
+}
+
+function refuseVariants(raw: Raw, path: string): void {
   const type = String(raw['image_processor_type'] ?? '')
   if (!/^(Idefics3|SmolVLM)ImageProcessor(Fast|Pil)?$/.test(type)) {
     throw unsupported(path, `the image processor ${JSON.stringify(type)}`)
@@ -47,16 +83,6 @@ export function readImageSettings(directory: string): ImageSettings | undefined 
     throw unsupported(path, 'pictures that are not resized, rescaled and normalised')
   }
   if ((raw['resample'] ?? LANCZOS) !== LANCZOS) throw unsupported(path, `resampling ${String(raw['resample'])}`)
-  const factor = raw['rescale_factor'] ?? 1 / 255
-  if (typeof factor !== 'number' || !(factor > 0)) throw invalid(path, `rescale_factor ${JSON.stringify(factor)}`)
-  return {
-    tileSize: size(fields(raw['max_image_size'])['longest_edge'] ?? 364, 'max_image_size', path),
-    longestEdge: size(fields(raw['size'])['longest_edge'] ?? 4 * 364, 'size', path),
-    splitting: raw['do_image_splitting'] !== false,
-    mean: scaled(raw['image_mean'], 'image_mean', factor, path),
-    deviation: scaled(raw['image_std'], 'image_std', factor, path),
-    tileTokens: size(raw['image_seq_len'] ?? 169, 'image_seq_len', path),
-  }
 }
 
 function size(value: unknown, name: string, path: string): number {

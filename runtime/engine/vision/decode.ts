@@ -60,6 +60,10 @@ export class ImageDecoder {
   }
 }
 
+/** Messages of sharp and libvips go on for several lines. */
+const firstLine = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).trim().split('\n', 1)[0]!
+
 let loaded: Promise<SharpModule> | undefined
 
 function loadSharp(): Promise<SharpModule> {
@@ -73,8 +77,7 @@ function loadSharp(): Promise<SharpModule> {
     },
     (cause: unknown) => {
       loaded = undefined
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new VolleyError('engine_unavailable', `Pictures cannot be decoded: sharp did not load (${why})`, {
+      throw new VolleyError('engine_unavailable', `Pictures cannot be decoded: ${firstLine(cause)}`, {
         remedy: 'install the dependencies again (npm ci); under Deno, allow --allow-ffi.',
         cause,
       })
@@ -95,7 +98,7 @@ async function pixels(sharp: SharpModule, file: Uint8Array, header: ImageHeader)
   const coloured = inks ? stored.pipelineColourspace('cmyk').toColourspace('cmyk') : stored.toColourspace('srgb')
   const turned = TURNS[header.orientation]?.(coloured) ?? coloured
   const { data, info } = await turned.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }).catch((cause) => {
-    throw damaged(header.format, cause instanceof Error ? cause.message : String(cause), cause)
+    throw damaged(header.format, firstLine(cause), cause)
   })
   const { width, height } = header.seen
   if (info.width !== width || info.height !== height) {

@@ -97,21 +97,40 @@ function resizeAcross({ width: before, height, data }: RgbImage, width: number):
   return { width, height, data: out }
 }
 
-/** Row by row, so that memory is read in order: a column's taps are whole rows. */
+/** Four samples of a row share the walk over its taps; what is left of a row goes one by one. */
 function resizeDown({ width, height: before, data }: RgbImage, height: number): RgbImage {
   const { taps, from, counts, values, precision } = axisWeights(before, height)
   const half = 1 << (precision - 1)
   const stride = width * 3
   const out = new Uint8Array(stride * height)
-  const sums = new Int32Array(stride)
   for (let y = 0; y < height; y++) {
-    sums.fill(half)
-    for (let j = 0; j < counts[y]!; j++) {
-      const weight = values[y * taps + j]!
-      const row = (from[y]! + j) * stride
-      for (let x = 0; x < stride; x++) sums[x] = sums[x]! + weight * data[row + x]!
+    const first = y * taps
+    const end = first + counts[y]!
+    const top = from[y]! * stride
+    const to = y * stride
+    let x = 0
+    for (; x + 4 <= stride; x += 4) {
+      let a = half
+      let b = half
+      let c = half
+      let d = half
+      for (let j = first, at = top + x; j < end; j++, at += stride) {
+        const weight = values[j]!
+        a += weight * data[at]!
+        b += weight * data[at + 1]!
+        c += weight * data[at + 2]!
+        d += weight * data[at + 3]!
+      }
+      out[to + x] = level(a, precision)
+      out[to + x + 1] = level(b, precision)
+      out[to + x + 2] = level(c, precision)
+      out[to + x + 3] = level(d, precision)
     }
-    for (let x = 0; x < stride; x++) out[y * stride + x] = level(sums[x]!, precision)
+    for (; x < stride; x++) {
+      let sum = half
+      for (let j = first, at = top + x; j < end; j++, at += stride) sum += values[j]! * data[at]!
+      out[to + x] = level(sum, precision)
+    }
   }
   return { width, height, data: out }
 }

@@ -21,8 +21,11 @@ import { loadVisionWeights, type Norm, type VisionLayer, type VisionWeights } fr
 /** Raised whenever a kernel's result changes by a bit: vectors made before must not be mixed with those made after. */
 const KERNEL_VERSION = 1
 
-/** Patches computed together, at most: more are no faster, and a picture of 17 large tiles would take 300 MB. */
-const ROWS = 4096
+/**
+ * Patches computed together, at most. With large tiles more are no faster on wasm (four of 1024 patches took as long
+ * together as one by one) and take 230 MB each; small tiles share a step.
+ */
+const ROWS = 1024
 
 export interface TfjsEncoderOptions {
   /** `wasm` or `cpu`. */

@@ -74,10 +74,9 @@ export interface VisionConfig {
 }
 
 /**
- * The encoder's tensors have these names: `patch` [hidden, 3 * patch * patch] · `positions` [patches, hidden] · `norm` [hidden] ·
- * `connector` [output, hidden * scale²] (without bias) · `L.attnNorm` `L.ffnNorm` [hidden] · `L.q` `L.k` `L.v` `L.o`
- * [hidden, hidden] · `L.up` [inter, hidden] `L.down` [hidden, inter]; and, but for `positions` and `connector`, each with
- * its `…Bias`.
+ * The encoder's tensors have these names: `patch` [hidden, 3, patch, patch] · `positions` [patches, hidden] · `norm`
+ * [hidden] · `connector` [output, hidden * scale²] · `L.attnNorm` `L.ffnNorm` [hidden] · `L.q` `L.k` `L.v` `L.o` [hidden,
+ * hidden] · `L.up` [inter, hidden] `L.down` [hidden, inter]; and each its `…Bias`, but for `positions` and `connector`.
  */
 export interface VisionSource extends TensorSource {
   readonly config: VisionConfig

@@ -35,7 +35,8 @@ export function hfVisionConfig(directory: string): VisionConfig | undefined {
   if ((raw['num_channels'] ?? 3) !== 3) throw unsupported(path, 'pictures of other than three channels')
   if (layers > 4096 || imageSize > 8192) throw invalidConfig(path, 'its encoder is of an absurd size')
   if (imageSize % (patchSize * scaleFactor) !== 0) {
-    throw invalidConfig(path, `tiles of ${imageSize} pixels are not cut by patches of ${patchSize}, ${scaleFactor} a token`)
+    const cut = `patches of ${patchSize}, ${scaleFactor} a token`
+    throw invalidConfig(path, `tiles of ${imageSize} pixels are not cut by ${cut}`)
   }
   if (hiddenSize % heads !== 0) throw invalidConfig(path, `${heads} heads do not divide ${hiddenSize}`)
   if (!(layerNormEps >= 0 && layerNormEps < 1)) throw invalidConfig(path, `layer_norm_eps ${layerNormEps}`)

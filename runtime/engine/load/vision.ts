@@ -33,7 +33,7 @@ const TOP: Readonly<Record<string, string>> = {
 
 /**
  * Opens the encoder of the model at `path` and checks that its tensors are there; reads none of them.
- * Errors: `model_file_missing`, `model_file_invalid`, `model_unsupported` (also: the model does not see), `tensor_shape`.
+ * Errors: `model_file_missing`, `model_file_invalid`, `model_unsupported` (also: it does not see), `tensor_shape`.
  */
 export function openVision(path: string): VisionSource {
   const location = locateModel(path)

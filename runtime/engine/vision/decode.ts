@@ -26,7 +26,7 @@ export interface DecoderOptions extends ImageLimits {
 }
 
 /** Operations of libvips that read the four formats from memory. All other loaders stay blocked. */
-const LOADERS = ['VipsForeignLoadPngBuffer', 'VipsForeignLoadJpegBuffer', 'VipsForeignLoadWebpBuffer', 'VipsForeignLoadNsgifBuffer']
+const LOADERS = ['Png', 'Jpeg', 'Webp', 'Nsgif'].map((format) => `VipsForeignLoad${format}Buffer`)
 
 /** What an EXIF orientation asks for, in the order in which sharp does it: mirror, then turn clockwise. */
 const TURNS: Record<number, (image: Sharp) => Sharp> = {
@@ -102,7 +102,8 @@ async function pixels(sharp: SharpModule, file: Uint8Array, header: ImageHeader)
   })
   const { width, height } = header.seen
   if (info.width !== width || info.height !== height) {
-    throw damaged(header.format, `its header says ${width} × ${height}, its pixels are ${info.width} × ${info.height}`)
+    const sizes = `its header says ${width} × ${height}, its pixels are ${info.width} × ${info.height}`
+    throw damaged(header.format, sizes)
   }
   return { width, height, data: toRgb(data, info.channels, inks) }
 }

@@ -14,7 +14,7 @@ export interface ImageEncoder {
   readonly tileTokens: number
   /**
    * `pixels` [tiles, 3, imageSize, imageSize]; answers [tiles * tileTokens, outputSize]. A tile's bits do not depend on
-   * what else is in the call, so that tiles may be spread over several encoders. Errors: `engine_failed` (no whole tile).
+   * what else is in the call: tiles may be spread over several encoders. Error: `engine_failed` (no whole tile).
    */
   encode(pixels: Float32Array): Promise<Float32Array>
   /** Bytes the backend holds now, and live tensors (tests watch both). */

@@ -13,7 +13,7 @@ export interface PlacedTile {
   vectors: Float32Array
 }
 
-/** Rows of positions from .. to - 1 that are given, counted from `from`. `tiles` in any order; those outside are left out. */
+/** Given rows of positions from .. to - 1, counted from `from`. `tiles` in any order; those outside are left out. */
 export function givenRows(tiles: readonly PlacedTile[], hiddenSize: number, from: number, to: number): GivenRows[] {
   return tiles.flatMap(({ start, vectors }) => {
     const first = Math.max(start, from)

@@ -17,11 +17,11 @@ export interface RawHeader {
   cmyk?: boolean
 }
 
-const NAMES: Record<ImageFormat, string> = { png: 'a sound PNG file', jpeg: 'a sound JPEG file', webp: 'a sound WebP file', gif: 'a sound GIF file' }
+const NAMES: Record<ImageFormat, string> = { png: 'PNG', jpeg: 'JPEG', webp: 'WebP', gif: 'GIF' }
 
 /** The error for a file that breaks its own format; undefined where it has none. */
 export const damaged = (format: ImageFormat | undefined, why: string, cause?: unknown): VolleyError =>
-  new VolleyError('image_invalid', `The picture is not ${format ? NAMES[format] : 'a file'}: ${why}`, {
+  new VolleyError('image_invalid', `The picture is not ${format ? `a sound ${NAMES[format]} file` : 'a file'}: ${why}`, {
     remedy: 'send the whole file, as a picture program wrote it.',
     ...(cause === undefined ? {} : { cause }),
   })

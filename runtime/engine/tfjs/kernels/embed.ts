@@ -1,6 +1,7 @@
 /**
- * LlmEmbed: rows of the embedding table, or given vectors in their place. The table stays in JavaScript memory: copying rows there and uploading them
- * once took 0.2 ms for 512 tokens of 576, tfjs-wasm's gather 8.5 ms (45 ms from the transposed head matrix).
+ * LlmEmbed: rows of the embedding table, or given vectors in their place. The table stays in JavaScript memory: copying
+ * rows there and uploading them once took 0.2 ms for 512 tokens of 576, tfjs-wasm's gather 8.5 ms (45 ms from the
+ * transposed head matrix).
  * @module
  */
 import * as tf from '@tensorflow/tfjs-core'

@@ -56,7 +56,8 @@ export async function tfjsEncoder(source: VisionSource, { backend }: TfjsEncoder
     async encode(pixels) {
       const tiles = pixels.length / tileFloats
       if (!Number.isInteger(tiles)) {
-        throw new VolleyError('engine_failed', `${pixels.length} numbers are no tiles of ${imageSize} × ${imageSize} × 3`)
+        const why = `${pixels.length} numbers are no tiles of ${imageSize} × ${imageSize} × 3`
+        throw new VolleyError('engine_failed', why)
       }
       const out = new Float32Array(tiles * tileTokens * outputSize)
       for (let tile = 0; tile < tiles; tile += together) {

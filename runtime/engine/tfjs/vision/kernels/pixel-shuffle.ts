@@ -12,7 +12,7 @@ export interface PixelShuffleAttrs {
   scale: number
 }
 
-/** x [tiles * across², dim]; answers [tiles * (across / scale)², scale² * dim]: squares row by row, patches in each too. */
+/** x [tiles * across², dim]; answers [tiles * (across / scale)², scale² * dim]: squares row by row, and patches too. */
 export const pixelShuffle: Kernel<{ x: tf.Tensor }, PixelShuffleAttrs> = {
   name: 'VisPixelShuffle',
   reference({ x }, { across, scale }) {

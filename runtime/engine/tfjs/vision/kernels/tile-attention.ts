@@ -31,7 +31,7 @@ export const tileAttention: Kernel<TileAttentionInputs, TileAttentionAttrs> = {
     const keys = k.dataSync<'float32'>()
     const values = v.dataSync<'float32'>()
     const out = new Float32Array(queries.length)
-    // Cut in JavaScript: tfjs-wasm's slice copies its whole input first. Keys become columns, which spares a transposition.
+    // Cut in JavaScript: tfjs-wasm's slice copies its whole input first. Keys as columns spare a transposition.
     const ownQ = scratch.take('tile-q', rows * dim)
     const ownK = scratch.take('tile-k', rows * dim)
     const ownV = scratch.take('tile-v', rows * dim)

@@ -21,6 +21,7 @@ import { defineActor } from '../runtime/pool/actor.ts'
 import { Dispatcher } from '../runtime/pool/dispatcher.ts'
 import { Presence } from '../runtime/pool/presence.ts'
 import { Cluster } from '../runtime/pool/view.ts'
+import { unmeasured } from '../runtime/policy/profile.ts'
 import { policyOf } from '../runtime/policy/mod.ts'
 import { benchFlags, count, print, quantile, round } from './flags.ts'
 import { idleEngine, idleMover, idleText } from './idle.ts'
@@ -85,14 +86,14 @@ async function startSystem(join_: (name: string) => Promise<Bus>, stops: (() => 
   const actors = PHASES.map((name) => defineActor({ name, run: () => Promise.resolve({ type: 'DONE' }) }))
   const instance = new Instance({
     bus: await join_('instance'), clock, id: 'i1', incarnation: 'x', engine: idleEngine, text: idleText, mover: idleMover,
-    stopWatch: () => () => false, actors, host: 'here', pid: process.pid,
+    stopWatch: () => () => false, actors, host: 'here', pid: process.pid, profile: unmeasured(16),
   })
   await instance.start()
   stops.push(() => instance.stop(0))
   const schedulerBus = await join_('scheduler')
   const seen = new Cluster()
   await seen.start(schedulerBus)
-  const dispatcher = new Dispatcher({ bus: schedulerBus, clock, cluster: seen, policy: policyOf('single') })
+  const dispatcher = new Dispatcher({ bus: schedulerBus, clock, cluster: seen, policy: policyOf('single'), name: 'bench' })
   const running = dispatcher.run()
   stops.push(() => (dispatcher.stop(), running))
   const gatewayBus = await join_('gateway')

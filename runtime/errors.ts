@@ -66,6 +66,7 @@ export const ERROR_KINDS = {
   nats_server_missing: server(500, 3),
   download_failed: server(500, 3),
   checksum_mismatch: server(500),
+  setup_failed: server(500, 3),
   // the command line
   unknown_flag: caller(400, 2),
   invalid_flag: caller(400, 2),

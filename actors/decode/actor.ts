@@ -3,18 +3,19 @@
  * and goes on from there: the sampler's random numbers depend on (seed, choice, index) alone.
  * @module
  */
-import type { TokenOut } from '../../runtime/engine/engine.ts'
+import type { DecodeRun, TokenOut } from '../../runtime/engine/engine.ts'
 import { isVolleyError } from '../../runtime/errors.ts'
 import type { LlmContext } from '../../runtime/machine/generate.ts'
 import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
 import { isHere } from '../kv.ts'
 import { choicesOf, samplingOf } from '../request.ts'
+import { PATIENCE_MS, whenRoom } from '../room.ts'
 
 export const decode: Actor = defineActor<LlmContext>({
   name: 'decode',
   slots: 'decode',
-  async run({ context, params, instance, signal, reader, services, clock }) {
-    const { engine, holds, inputs } = services
+  async run({ id, context, params, instance, signal, reader, services, clock }) {
+    const { engine, gaps, holds, inputs } = services
     const { kv } = context
     if (kv === null || !isHere(kv, instance) || !holds.has(kv.hold)) {
       return { type: 'KV_LOST', report: { reason: kv !== null && isHere(kv, instance) ? 'lease ended' : `its KV was on ${kv?.instance}` } }
@@ -38,16 +39,25 @@ export const decode: Actor = defineActor<LlmContext>({
           if (added === undefined) continue
           fresh.push(added)
           // Ended by its text, which the engine does not know.
-          if (added.finish && !token.finish) run.stop(token.choice)
+          if (added.finish && !token.finish) run?.stop(token.choice)
         }
+        if (fresh.length > 0) gaps.token(id)
         if (show) reader.send(fresh)
       }
-      const run = engine.decode({ hold: kv.hold, prompt, sampling: samplingOf(context), choices: open }, onTokens, signal)
+      let run: DecodeRun | undefined
+      gaps.begin(id, clock.now() - context.firstAtMs)
       try {
-        await run.done
+        await whenRoom(clock, signal, PATIENCE_MS, () => {
+          run = engine.decode({ hold: kv.hold, prompt, sampling: samplingOf(context), choices: open }, onTokens, signal)
+          holds.settle(kv.hold)
+          return run.done
+        })
       } catch (error) {
-        if (isVolleyError(error, 'kv_lost')) return { type: 'KV_LOST', report: { reason: error.message } }
+        // No room beside what is resident: gives its KV up, so that somebody can go on.
+        if (isVolleyError(error, 'kv_lost') || isVolleyError(error, 'kv_exhausted')) return { type: 'KV_LOST', report: { reason: error.message } }
         throw error
+      } finally {
+        gaps.end(id)
       }
     }
     if (show) await reader.confirm()

@@ -10,13 +10,16 @@ import type { Engine } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
-import type { KvRef } from '../../runtime/machine/generate.ts'
+import type { KvRef, LlmContext } from '../../runtime/machine/generate.ts'
 import type { Actor, Services, SlotClass } from '../../runtime/pool/actor.ts'
 import { slotsOf } from '../../runtime/pool/slots.ts'
-import { Holds } from '../../runtime/pool/holds.ts'
+import { GapMeter } from '../../runtime/pool/gaps.ts'
+import { every, Holds } from '../../runtime/pool/holds.ts'
 import { InstanceHost } from '../../runtime/pool/host.ts'
+import type { CostProfile } from '../../runtime/policy/profile.ts'
 import { Inputs } from '../../runtime/pool/inputs.ts'
 import type { Mover } from '../../runtime/pool/mover.ts'
+import { Records } from '../../runtime/pool/records.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import type { InstanceStats } from '../../runtime/pool/stats.ts'
 import { isHere } from '../kv.ts'
@@ -24,6 +27,8 @@ import { isHere } from '../kv.ts'
 /** Prefills an instance takes before its first ones are through: enough to keep the engine busy, few enough to leave the rest to others. */
 const PREFILL_SLOTS = 4
 const OTHER_SLOTS = 16
+/** What policies watch is summed over so long. */
+const INTERVAL_MS = 1_000
 /** Changes are told at most so often between heartbeats. */
 const TELL_GAP_MS = 5
 
@@ -40,6 +45,7 @@ export interface InstanceOptions {
   actors: readonly Actor[]
   host: string
   pid: number
+  profile: CostProfile
   onError?: (error: unknown, request: string) => void
 }
 
@@ -53,6 +59,8 @@ export class Instance {
   readonly host: InstanceHost
   readonly holds: Holds
   private readonly options: InstanceOptions
+  private readonly gaps: GapMeter
+  private stopTurning: (() => void) | undefined
   private readonly subscriptions: Subscription[] = []
   private presence: Presence | undefined
   private cancelTell: (() => void) | undefined
@@ -60,11 +68,20 @@ export class Instance {
   constructor(options: InstanceOptions) {
     const { bus, clock, id, incarnation, engine, text, mover, stopWatch, actors } = options
     this.options = options
-    this.holds = new Holds(clock, (hold) => {
-      engine.release(hold)
-      mover.forget(hold)
+    this.gaps = new GapMeter(clock)
+    const records = new Records(bus, clock)
+    this.holds = new Holds({
+      clock,
+      free(hold) {
+        engine.release(hold)
+        mover.forget(hold)
+      },
+      async wanted(request, hold) {
+        const next = (await records.read(request))?.record.next
+        return (next?.stored.context as Partial<LlmContext> | undefined)?.kv?.hold === hold
+      },
     })
-    const services: Services = { engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, stopWatch }
+    const services: Services = { engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, gaps: this.gaps, stopWatch }
     this.host = new InstanceHost({
       bus, clock, id, incarnation, model: toToken(text.name), actors, services,
       hasSlot: (slots) => this.freeSlots()[slots] > 0,
@@ -78,7 +95,13 @@ export class Instance {
   async start(): Promise<void> {
     const { bus, clock, id } = this.options
     this.host.start()
+    this.stopTurning = every(clock, INTERVAL_MS, () => this.gaps.turn())
     this.subscriptions.push(
+      bus.subscribe(subjects.instanceOp(id, 'drain'), (m) => {
+        this.host.draining = m.json<{ on: boolean }>().on
+        this.tellSoon()
+        m.respond('{"status":"ok"}')
+      }),
       bus.subscribe(subjects.instanceOp(id, 'release'), (m) => this.holds.release(m.json<ReleaseMessage>().hold)),
     )
     this.presence = new Presence(bus, clock, 'volley_instances', id, () => this.stats() as unknown as Json)
@@ -92,6 +115,7 @@ export class Instance {
     await this.host.stop(graceMs)
     for (const subscription of this.subscriptions) subscription.unsubscribe()
     this.cancelTell?.()
+    this.stopTurning?.()
     this.holds.close()
     await this.presence?.close().catch(() => undefined)
   }
@@ -108,6 +132,8 @@ export class Instance {
       freeSlots: this.freeSlots(),
       engine: engine.info,
       load,
+      profile: this.options.profile,
+      gaps: this.gaps.read(),
       holds: this.holds.size,
       jobs: this.host.jobs.size,
       atMs: clock.now(),
@@ -117,6 +143,7 @@ export class Instance {
   private freeSlots(): Record<SlotClass, number> {
     const used: Record<SlotClass, number> = { prefill: 0, decode: 0, other: 0 }
     for (const job of this.host.jobs.values()) used[slotsOf(job.handOver.hop.phase)]++
+    for (const { hop } of this.host.taking.values()) used[slotsOf(hop.phase)]++
     const { maxBatch } = this.options.engine.info
     return { prefill: PREFILL_SLOTS - used.prefill, decode: maxBatch - used.decode, other: OTHER_SLOTS - used.other }
   }

@@ -27,6 +27,7 @@ import { stopWatchOf } from '../stop-watch.ts'
 import { show } from '../show/actor.ts'
 import { transfer } from '../transfer/actor.ts'
 import { Instance } from './instance.ts'
+import { profileOf } from './profile.ts'
 
 const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
 
@@ -51,7 +52,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
-        load: { modelPath: path, backend: backendOf(config), ...(config.threads === undefined ? {} : { threads: config.threads }) },
+        load: { modelPath: path, ...backendsOf(config), ...(config.threads === undefined ? {} : { threads: config.threads }) },
         ...(config.context === undefined ? {} : { contextLength: config.context }),
         ...(config.maxBatch === undefined ? {} : { maxBatch: config.maxBatch }),
         signal: either,
@@ -60,7 +61,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
       const mover = engineMover({ plane, engine, onPull: (request) => instance.holds.renew(request) })
       const instance: Instance = new Instance({
         bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover, stopWatch: stopWatchOf(text),
-        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid,
+        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine),
         onError: (error, request) => log.error({ err: error, request }, 'hop'),
       })
       // Kept if it is there: an instance that starts again goes on with the label it had.
@@ -85,18 +86,25 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
 }
 
 /** Backends that are there so far, and the one that `auto` takes. */
-const BACKENDS = ['wasm', 'cpu']
+const BACKENDS = ['wasm', 'cpu', 'tensorflow']
 
 /** What computes. Error: `engine_unavailable` for what is not there yet, so that nobody measures one thing and believes another. */
-function backendOf({ engine: { prefill: first, decode: second }, dtype, threads }: Config): string {
+function backendsOf({ engine: { prefill: first, decode: second }, dtype, threads }: Config): Backends {
   const refuse = (what: string, remedy: string): never => {
     throw new VolleyError('engine_unavailable', `Cannot compute with ${what}: this version does not have it`, { remedy })
   }
   for (const name of [first, second]) {
     if (name !== 'auto' && !BACKENDS.includes(name)) refuse(`--engine ${name}`, `take one of: auto, ${BACKENDS.join(', ')}`)
   }
-  if (first !== second) refuse('one engine a phase', 'name one engine for all phases')
   if (dtype !== undefined && dtype !== 'f32') refuse(`--dtype ${dtype}`, 'leave it out: weights are widened to f32')
-  if (threads !== undefined && threads > 1) refuse(`--threads ${threads}`, 'leave it out: one thread an instance; more instances use more cores')
-  return first === 'auto' ? 'wasm' : first
+  const native = first === 'tensorflow' || second === 'tensorflow'
+  if (!native && threads !== undefined && threads > 1) refuse(`--threads ${threads}`, 'leave it out: one thread an instance; more instances use more cores')
+  const named = (wanted: string) => (wanted === 'auto' ? 'wasm' : wanted)
+  return { backend: named(first), decodeBackend: named(second) }
+}
+
+/** Prompts go through the one, generated tokens through the other. */
+interface Backends {
+  backend: string
+  decodeBackend: string
 }

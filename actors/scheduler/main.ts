@@ -20,17 +20,27 @@ export async function runScheduler(config: Config, signal: AbortSignal): Promise
   const name = config.name ?? newId('scheduler')
   const log = logger(config, { scheduler: name })
   const bus = await joinBus(config, name, signal)
-  const cluster = new Cluster()
+  const { ttft = Infinity, tpot = Infinity } = config.slo
+  const cluster = new Cluster({ ttftMs: ttft, tpotMs: tpot })
   await cluster.start(bus)
   let placed = 0
+  let agreed = 0
+  let flips = 0
   const dispatcher = new Dispatcher({
     bus,
     clock: realClock,
     cluster,
     policy,
-    onPlaced: ({ request, phase, decision, outcome }) => {
+    name,
+    ...(config.shadow === undefined ? {} : { shadow: policyOf(config.shadow) }),
+    onPlaced: (entry) => {
       placed++
-      log.debug({ request, phase, instance: decision.instance, scores: decision.scores, reason: decision.reason, outcome }, 'placed')
+      if (entry.shadow?.instance === entry.instance) agreed++
+      log.debug({ ...entry }, 'placed')
+    },
+    onFlip: (change, applied) => {
+      if (applied) flips++
+      log.info({ ...change, applied }, 'flip')
     },
     onError: (error) => log.error({ err: error }, 'dispatch'),
   })
@@ -43,7 +53,7 @@ export async function runScheduler(config: Config, signal: AbortSignal): Promise
   const service = listService(bus, 'scheduler', `scheduler ${name}, policy ${policy.name}`, [{
     name: 'state',
     subject: subjects.allRequestStates,
-    data: (): Json => ({ policy: policy.name, placed, instances: cluster.view().instances.length }),
+    data: (): Json => ({ policy: policy.name, placed, flips, ...(config.shadow === undefined ? {} : { shadow: config.shadow, agreed }), instances: cluster.view().instances.length }),
   }])
   const running = dispatcher.run()
   log.info({ policy: policy.name }, 'scheduler is up')

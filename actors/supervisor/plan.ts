@@ -40,6 +40,15 @@ export function planProcesses(config: Config, { id, nats, port }: PlanOptions): 
   return plan.map((process) => ({ ...process, config: { ...process.config, name: process.name } }))
 }
 
+/**
+ * Threads of an instance when nobody said: its share of the cores where its engine can use them. An engine that cannot
+ * is told nothing.
+ */
+export function shareOfCores({ engine, instances, threads }: Config, cores: number): number | undefined {
+  const canUse = Object.values(engine).includes('tensorflow')
+  return threads ?? (canUse ? Math.max(1, Math.floor(cores / instances)) : undefined)
+}
+
 /** The label of every instance, labelled ones first. */
 function labelOfEach({ labels, instances }: Config): (PhaseLabel | undefined)[] {
   const each = (Object.entries(labels) as [PhaseLabel, number][]).flatMap(([label, n]) =>

@@ -9,6 +9,7 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { type Clock, sleep } from '../../runtime/clock.ts'
 import { toEnvironment } from '../../runtime/config/mod.ts'
+import { isLibraryNoise } from '../../runtime/engine/native/environment.ts'
 import { PARENT_FD, selfCommand } from '../../runtime/platform.ts'
 import type { PlannedProcess } from './plan.ts'
 
@@ -65,6 +66,7 @@ export function superviseRole({ role, name, config }: PlannedProcess, options: R
     // Name is an argument, so that a list of processes says which is which.
     child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
     const heard = (line: string) => {
+      if (isLibraryNoise(line)) return
       if (line.trim() !== '') lastLine = line
       onLine(name, line)
     }

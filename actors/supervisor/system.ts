@@ -4,6 +4,7 @@
  * @module
  */
 import { rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import process from 'node:process'
 import { type Clock, realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
@@ -13,7 +14,7 @@ import { newId } from '../../runtime/ids.ts'
 import { locateModel } from '../../runtime/models/locate.ts'
 import { failureAtStart } from './failure.ts'
 import { ensureServer, type NatsServer, startNatsServer } from './nats-server/mod.ts'
-import { planProcesses } from './plan.ts'
+import { planProcesses, shareOfCores } from './plan.ts'
 import { checkPort } from './ports.ts'
 import { waitUntilReady } from './ready.ts'
 import { type Death, type SupervisedRole, superviseRole } from './role.ts'
@@ -77,7 +78,8 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
     const nats = config.nats ?? server!.url
     onNats?.(nats)
     const id = newId('').slice(1, 7)
-    const plan = planProcesses({ ...config, model }, { id, nats, port })
+    const threads = shareOfCores(config, availableParallelism())
+    const plan = planProcesses({ ...config, model, threads }, { id, nats, port })
     // A process's own error is shown once, by whoever decides what it means; what it says of being stopped, never.
     const show = (name: string, line: string) => {
       const isError = / \[\w+\]$/.test(line)

@@ -8,6 +8,7 @@ import type { LlmContext } from '../../runtime/machine/generate.ts'
 import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
 import { isHere, kvRef } from '../kv.ts'
 import { samplingOf } from '../request.ts'
+import { PATIENCE_MS, whenRoom } from '../room.ts'
 
 /** Longest time one pull may take before the prompt is computed again instead. */
 const PULL_TIMEOUT_MS = 60_000
@@ -20,6 +21,8 @@ export const transfer: Actor = defineActor<LlmContext>({
     const resident = context.kv !== null && holds.has(context.kv.hold)
     return engine.hasRoom(resident ? output : context.promptTokens + output)
   },
+  // Where it is resident already it is counted twice for the length of this hop: on the safe side.
+  tokensOf: (context) => context.promptTokens,
   async run({ id, attempt, context, instance, signal, services, clock }) {
     const { engine, holds, inputs } = services
     const { kv } = context
@@ -32,13 +35,18 @@ export const transfer: Actor = defineActor<LlmContext>({
     const info = { hold, tokens: kv.tokens, bytes: kv.bytes, blocks: kv.blocks, numerics: kv.numerics }
     try {
       const pulled = await services.transfer.pull(kv.ticket!, { attempt, signal, timeoutMs: PULL_TIMEOUT_MS })
-      const tokenIds = await inputs.resolve(context.prompt)
-      await engine.importHold({ ...info, tokenIds }, pulled.bytes, pulled.digest)
-      holds.keep(hold, id, attempt)
+      try {
+        const tokenIds = await inputs.resolve(context.prompt)
+        await whenRoom(clock, signal, PATIENCE_MS, () => engine.importHold({ ...info, tokenIds }, pulled.bytes, pulled.digest))
+      } finally {
+        pulled.recycle()
+      }
+      holds.keep(hold, id, attempt, info.tokens)
       const report = { kvBytes: kv.bytes, mode: pulled.mode, moveMs: Math.round((clock.monotonic() - startedAt) * 1000) / 1000 }
       return { type: 'TRANSFERRED', kv: kvRef(info, instance, null), report }
     } catch (error) {
-      if (!isVolleyError(error, 'transfer_failed') && !isVolleyError(error, 'kv_lost')) throw error
+      const lost = isVolleyError(error, 'transfer_failed') || isVolleyError(error, 'kv_lost') || isVolleyError(error, 'kv_exhausted')
+      if (!lost) throw error
       return { type: 'KV_LOST', report: { reason: error.message } }
     }
   },

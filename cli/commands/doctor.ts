@@ -15,8 +15,9 @@ const MISSING = 3
 export const doctor: Command = {
   name: 'doctor',
   summary: 'What is installed, what is missing and the command that mends it, what will be used',
-  async run({ output }) {
-    const found = await findings()
+  flags: [{ name: 'quick', help: 'measure nothing: looks only' }],
+  async run({ has, output }) {
+    const found = await findings({ measured: !has('quick') })
     const width = Math.max(...found.map(({ check }) => check.length))
     for (const finding of found) output.data(finding, line(finding, width))
     if (found.some(({ status }) => status === 'missing')) process.exitCode = MISSING

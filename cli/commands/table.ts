@@ -23,9 +23,18 @@ export const COMMANDS = {
   pull: { summary: 'fetch a model into the cache', load: async () => (await import('./pull.ts')).pull },
   ps: { summary: 'requests now', load: async () => (await import('./ps.ts')).ps },
   trace: { summary: "one request's states and times", load: async () => (await import('./trace.ts')).trace },
+  explain: { summary: 'the decisions made about a request', load: async () => (await import('./explain.ts')).explain },
+  pools: { summary: 'instances, their labels and load', load: async () => (await import('./pools.ts')).pools },
+  flip: { summary: 'label an instance by hand', load: async () => (await import('./flip.ts')).flip },
+  drain: { summary: 'no new work for an instance', load: async () => (await import('./flip.ts')).drain },
   cancel: { summary: 'end a request', load: async () => (await import('./cancel.ts')).cancel },
   chart: { summary: 'the state-chart as Mermaid', load: async () => (await import('./chart.ts')).chart },
+  sim: { summary: 'a trace through policies on a virtual clock', load: async () => (await import('./sim.ts')).sim },
   bench: { summary: 'the figures of the README', load: async () => (await import('./bench.ts')).bench },
+  setup: {
+    summary: 'fetch and build what an engine needs',
+    load: async () => (await import('./setup.ts')).setup,
+  },
   doctor: {
     summary: 'what is here, what is missing, what mends it',
     load: async () => (await import('./doctor.ts')).doctor,

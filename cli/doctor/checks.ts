@@ -4,7 +4,6 @@
  * @module
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -14,31 +13,13 @@ import { isVolleyError, toVolleyError } from '../../runtime/errors.ts'
 import { locateModel, pulledModels } from '../../runtime/models/locate.ts'
 import { cacheDir, projectRoot, runtimeName, runtimeVersion, stateDir } from '../../runtime/platform.ts'
 import { formatBytes } from '../ui/progress.ts'
+import { backends, hasPackage } from './backends.ts'
+import type { Finding } from './finding.ts'
 
-/** `missing` breaks something; `absent` is something one can do without. */
-export interface Finding {
-  check: string
-  status: 'ok' | 'absent' | 'missing'
-  detail: string
-  /** The command or step that mends it. */
-  remedy?: string
-  [more: string]: unknown
-}
-
-const require = createRequire(import.meta.url)
-
-function hasPackage(name: string): boolean {
-  try {
-    require.resolve(`${name}/package.json`)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** All findings, in the order in which a start needs them. */
-export async function findings(): Promise<Finding[]> {
-  const groups = [runtime(), dependencies(), natsServer(), backends(), model(), folders(), systems()]
+/** All findings, in the order in which a start needs them; `measured` = each backend runs the model for a moment. */
+export async function findings({ measured }: { measured: boolean }): Promise<Finding[]> {
+  const path = measured ? await locateModel(process.env['VOLLEY_MODEL'] || undefined).catch(() => undefined) : undefined
+  const groups = [runtime(), dependencies(), natsServer(), backends(path), model(), folders(), systems()]
   return (await Promise.all(groups)).flat()
 }
 
@@ -97,30 +78,6 @@ async function natsServer(): Promise<Finding[]> {
     return [{ check, status: 'missing', detail: message, ...(remedy !== undefined && { remedy }) }]
   }
 }
-
-async function backends(): Promise<Finding[]> {
-  const check = (name: string) => `backend ${name}`
-  const wasm = hasPackage('@tensorflow/tfjs-backend-wasm')
-  const cpu = hasPackage('@tensorflow/tfjs-backend-cpu')
-  const later = 'not in this version yet'
-  return [
-    wasm
-      ? { check: check('wasm'), status: 'ok', detail: 'WebAssembly SIMD: what --engine auto takes' }
-      : noPackage(check('wasm')),
-    cpu
-      ? { check: check('cpu'), status: 'ok', detail: 'plain JavaScript: slow, for comparison' }
-      : noPackage(check('cpu')),
-    { check: check('tensorflow'), status: 'absent', detail: later },
-    { check: check('webgpu'), status: 'absent', detail: later },
-  ]
-}
-
-const noPackage = (check: string): Finding => ({
-  check,
-  status: 'missing',
-  detail: 'its package is not installed',
-  remedy: 'npm ci',
-})
 
 async function model(): Promise<Finding[]> {
   const named = process.env['VOLLEY_MODEL'] || undefined

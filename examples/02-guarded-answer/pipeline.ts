@@ -1,12 +1,20 @@
 /**
- * A pipeline of one's own: a guard looks at the prompt before anything is computed, a validator at the answer before it is
- * shown; a bad answer is generated anew, at most twice. Its phases run in the same pools as all others:
+ * A pipeline of one's own: a guard looks at the prompt before anything is computed, a validator at the answer before
+ * it is shown; a bad answer is generated anew, at most twice. Its phases run in the same pools as all others:
  *
  *     npm run -s volley -- serve --pipeline examples/02-guarded-answer/pipeline.ts
  *     curl localhost:8080/v1/completions -H 'content-type: application/json' \
  *       -d '{"model":"volley-tiny","prompt":"Hello","max_tokens":24,"temperature":1,"pipeline":"guarded"}'
  */
-import { type Actor, defineActor, definePipeline, generate, type LlmContext, type LlmInput, type Pipeline } from '../../mod.ts'
+import {
+  type Actor,
+  defineActor,
+  definePipeline,
+  generate,
+  type LlmContext,
+  type LlmInput,
+  type Pipeline,
+} from '../../mod.ts'
 
 interface GuardedContext extends LlmContext {
   tries: number
@@ -24,7 +32,10 @@ const guarded = definePipeline<LlmInput, GuardedContext>({
     ...parts.updates,
     refuse: () => ({ error: { code: 'invalid_request', message: 'The guard refuses this prompt' } }),
     // Another seed, or the same answer would come again.
-    again: (context) => ({ tries: context.tries + 1, sampling: { ...context.sampling, seed: (context.sampling['seed'] as number) + 1 } }),
+    again: (context) => ({
+      tries: context.tries + 1,
+      sampling: { ...context.sampling, seed: (context.sampling['seed'] as number) + 1 },
+    }),
   },
   initial: 'guard',
   states: {
@@ -54,7 +65,10 @@ const validate = defineActor<LlmContext>({
   name: 'validate',
   run({ context, services }) {
     const texts = context.output.map((ids) => services.text.decode(ids).trim())
-    return Promise.resolve({ type: texts.every((text) => /[.!?]$/.test(text)) ? 'VALID' : 'INVALID', report: { texts } })
+    return Promise.resolve({
+      type: texts.every((text) => /[.!?]$/.test(text)) ? 'VALID' : 'INVALID',
+      report: { texts },
+    })
   },
 })
 

@@ -92,7 +92,7 @@ export interface Bus {
   working(ackSubject: string): void
   /** Removes stored hops and timers by subject filter. */
   purge(subjectFilter: string): Promise<void>
-  /** Stored messages of the events stream under a filter, oldest first. */
+  /** Stored messages under a filter, oldest first: of the events stream, or of a bucket's key (`$KV.<bucket>.<key>`). */
   history(subjectFilter: string): Promise<{ subject: string; seq: number; data: Uint8Array }[]>
   bucket(name: BucketName): Bucket
   /** After the connection was lost and is back; subscriptions stand again. */

@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts'
 import { VolleyError } from '../errors.ts'
 import type { AppendOptions, BucketName, PutOptions } from './bus.ts'
-import { ACK_WAIT_MS, DUPLICATE_WINDOW_MS } from './topology.ts'
+import { ACK_WAIT_MS, BUCKETS, DUPLICATE_WINDOW_MS } from './topology.ts'
 
 export interface StoredHop {
   seq: number
@@ -35,6 +35,9 @@ interface Waiter {
   max: number
   give: (hops: StoredHop[]) => void
 }
+
+/** Subjects of the events stream. */
+const isKept = (subject: string): boolean => subject.startsWith('volley.v1.evt.') || subject.startsWith('volley.v1.dec.')
 
 /** Whether a subject falls under a pattern with `*` and `>`. */
 export function matches(pattern: string[], subject: string): boolean {
@@ -79,7 +82,7 @@ export class MemoryServer {
       count++
       sub.deliver(subject, data, reply)
     }
-    if (subject.startsWith('volley.v1.evt.')) this.events.push({ seq: ++this.seq, subject, data })
+    if (isKept(subject)) this.events.push({ seq: ++this.seq, subject, data })
     return count
   }
 
@@ -94,7 +97,7 @@ export class MemoryServer {
     }
     const seq = ++this.seq
     if (msgId !== undefined) this.seen.set(msgId, { seq, at: now })
-    if (subject.startsWith('volley.v1.evt.')) this.events.push({ seq, subject, data })
+    if (isKept(subject)) this.events.push({ seq, subject, data })
     else if (schedule) {
       this.schedules.get(subject)?.()
       const cancel = this.clock.setTimer(Math.max(0, schedule.atMs - this.clock.now()), () => {
@@ -185,6 +188,7 @@ export class MemoryServer {
     this.buckets.set(bucket, entries)
     const entry = { value, revision: ++this.seq, expiresAt: ttlMs === undefined ? Infinity : this.clock.monotonic() + ttlMs }
     entries.set(key, entry)
+    if (BUCKETS[bucket].history > 1) this.events.push({ seq: entry.revision, subject: `$KV.${bucket}.${key}`, data: value })
     if (ttlMs !== undefined) {
       this.clock.setTimer(ttlMs, () => {
         if (entries.get(key) !== entry) return

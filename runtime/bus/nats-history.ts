@@ -1,11 +1,13 @@
 /**
- * Stored events under a filter, oldest first, read once from the beginning.
+ * Stored messages under a filter, oldest first, read once from the beginning: events, or all that is kept of a bucket's key.
  * @module
  */
 import { VolleyError } from '../errors.ts'
+import type { BucketName } from './bus.ts'
 import { fromJetStream } from './nats-errors.ts'
 import { openFeed } from './nats-feed.ts'
 import { API_TIMEOUT_MS, type Link, whileOpen } from './nats-link.ts'
+import { streamOfBucket } from './nats-streams.ts'
 import { EVENTS } from './topology.ts'
 
 /** Errors: `bus_timeout` (also when the connection broke in between: ask again). */
@@ -22,7 +24,7 @@ export async function readHistory(
   let stop = (): void => undefined
   try {
     stop = await openFeed(link, {
-      stream: EVENTS,
+      stream: filter.startsWith('$KV.') ? streamOfBucket(filter.split('.')[1] as BucketName) : EVENTS,
       filter,
       start: 'all',
       onMessage: ({ subject, seq, data }) => found.push({ subject, seq, data }),

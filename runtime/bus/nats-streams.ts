@@ -34,8 +34,8 @@ const STREAMS: Wanted[] = [
   },
   {
     name: EVENTS,
-    description: `transitions of every request, kept ${EVENTS_AGE_MS / 60_000} minutes`,
-    subjects: [subjects.allEvents],
+    description: `transitions of every request and decisions about it, kept ${EVENTS_AGE_MS / 60_000} minutes`,
+    subjects: [subjects.allEvents, subjects.allDecisions],
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     max_age: nanos(EVENTS_AGE_MS),

@@ -20,6 +20,10 @@ export const subjects = {
   event: (id: string, state: string): string => `volley.v1.evt.${token(id)}.${token(state)}`,
   eventsOfRequest: (id: string): string => `volley.v1.evt.${token(id)}.*`,
   allEvents: 'volley.v1.evt.>',
+  /** What a scheduler decided about a request: kept beside its events. */
+  decision: (id: string, phase: string): string => `volley.v1.dec.${token(id)}.${token(phase)}`,
+  decisionsOfRequest: (id: string): string => `volley.v1.dec.${token(id)}.*`,
+  allDecisions: 'volley.v1.dec.>',
   tokens: (gateway: string, id: string): string => `volley.v1.tok.${token(gateway)}.${token(id)}`,
   tokensOfGateway: (gateway: string): string => `volley.v1.tok.${token(gateway)}.*`,
   claim: (gateway: string): string => `volley.v1.gw.${token(gateway)}.claim`,
@@ -34,3 +38,6 @@ export const subjects = {
   requestState: (id: string): string => `volley.v1.request.${token(id)}.state`,
   allRequestStates: 'volley.v1.request.*.state',
 } as const
+
+/** What is kept of a bucket's key: a filter for `Bus.history`. */
+export const keyHistory = (bucket: string, key: string): string => `$KV.${bucket}.${token(key)}`

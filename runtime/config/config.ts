@@ -29,6 +29,8 @@ export interface Config {
   /** Instances that share a process. */
   perProcess: number
   policy: string
+  /** A policy that decides on the same events and moves nothing; undefined = none. */
+  shadow: string | undefined
   engine: Record<PhaseLabel, EngineName>
   /** Compute threads of one instance; undefined = the engine's own. */
   threads: number | undefined

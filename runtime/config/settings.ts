@@ -106,6 +106,15 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: 'who gets which request',
     kind: text('the name of a policy', /^[a-z0-9-]+$/),
   },
+  shadow: {
+    flag: 'shadow',
+    hint: 'NAME',
+    roles: ['scheduler'],
+    default: undefined,
+    defaultHelp: 'none',
+    help: 'a policy that decides on the same events and moves nothing: its agreement is shown',
+    kind: optional(text('the name of a policy', /^[a-z0-9-]+$/)),
+  },
   engine: {
     flag: 'engine',
     hint: 'NAME',

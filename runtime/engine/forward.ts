@@ -24,6 +24,8 @@ export interface Chunk {
   table: ArrayLike<number>
   /** Which rows' logits are wanted. */
   logits: 'none' | 'last' | 'all'
+  /** True: tokens that were generated, now or before (a replay); else they are a prompt's. */
+  generated?: boolean
 }
 
 export interface Forward {
@@ -37,6 +39,10 @@ export interface Forward {
    * of one token each still share a step, so their bits must not depend on each other.
    */
   readonly batchInvariant: boolean
+  /**
+   * True: generated tokens may come several at a step, so that a replay is quick, although `batchInvariant` is false.
+   */
+  readonly replayInvariant?: boolean
   /** One step over all chunks. Answers one [rows * vocab] array a chunk (rows: 0, 1 or tokens.length). */
   run(chunks: readonly Chunk[], pool: KvPool): Promise<Float32Array[]>
   /** Bytes the backend holds now, and live tensors (tests watch both). */

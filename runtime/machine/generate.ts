@@ -38,6 +38,10 @@ export interface LlmContext extends LlmInput {
   kv: KvRef | null
   /** Token 0 of each choice (TokenOut as data), drawn by prefill. */
   first: JsonObject[]
+  /** When it was drawn, wall clock, ms. */
+  firstAtMs: number
+  /** Where the policy wanted the decode when the request arrived; null = it decides at the first token. */
+  decodeAt: string | null
   /** How often the prompt had to be prefilled again because its KV was lost. */
   refills: number
   /** Tokens generated, per choice, once decoded. */
@@ -48,7 +52,7 @@ export interface LlmContext extends LlmInput {
 }
 
 /** After so many losses of KV the request fails instead of going round for ever. */
-const MAX_REFILLS = 8
+const MAX_REFILLS = 32
 
 export interface GenerateOptions {
   /** State that follows a finished generation. */
@@ -77,12 +81,12 @@ export interface GenerateParts {
 export function generate({ then, show = true }: GenerateOptions): GenerateParts {
   const lost: StateConfig['on'] = {
     KV_LOST: [
-      { guard: 'mayRefill', target: 'prefill', update: 'loseKv' },
+      { guard: 'mayRefill', target: 'prefill', release: 'kv', update: 'loseKv' },
       { target: 'failed', update: 'giveUp' },
     ],
   }
   return {
-    context: (input) => ({ ...input, kv: null, first: [], refills: 0, generated: [], output: [], error: null }),
+    context: (input) => ({ ...input, kv: null, first: [], firstAtMs: 0, decodeAt: null, refills: 0, generated: [], output: [], error: null }),
     holds: ['kv'],
     guards: {
       hasImages: (context) => context.images.length > 0,
@@ -91,7 +95,12 @@ export function generate({ then, show = true }: GenerateOptions): GenerateParts 
     },
     updates: {
       keepKv: (_, event) => ({ kv: event['kv'] as KvRef }),
-      keepPrefill: (_, event) => ({ kv: event['kv'] as KvRef, first: event['first'] as JsonObject[] }),
+      keepPrefill: (_, event) => ({
+        kv: event['kv'] as KvRef,
+        first: event['first'] as JsonObject[],
+        firstAtMs: event['firstAtMs'] as number,
+        decodeAt: event['decodeAt'] as string | null,
+      }),
       loseKv: (context) => ({ kv: null, refills: context.refills + 1 }),
       giveUp: () => ({ error: { code: 'kv_lost', message: `The prompt's KV was lost ${MAX_REFILLS} times` } }),
       keepOutput: (_, event) => ({ generated: event['generated'] as number[], output: (event['output'] ?? []) as number[][] }),

@@ -1,35 +1,56 @@
 /**
- * The policy port: a pure function from a view of the cluster to a decision. No I/O, no clock, no randomness: the same
- * file runs in the scheduler and in the simulator. Ties go to the lowest id, so that runs repeat.
+ * The policy port: pure functions from a view of the cluster to a decision. No I/O, no clock, no randomness, no hidden
+ * state: the same file runs in the scheduler and in the simulator. Ties go to the lowest id, so that runs repeat.
  * @module
  */
+import type { CostProfile } from './profile.ts'
 
 export type Label = 'prefill' | 'decode' | 'encode'
 
+/** Pauses between a request's tokens that ended in the last monitoring interval, and the longest that has not ended. */
+export interface TokenGaps {
+  /** Gaps between two tokens of the decode phase. */
+  readonly count: number
+  readonly sumMs: number
+  /** Gaps between the first token, made by prefill, and the second: transfer and admission wait are in them. */
+  readonly firstCount: number
+  readonly firstSumMs: number
+  /** Age of the last token of the decode batch, if there is one; 0 = nobody waits for a token. */
+  readonly openMs: number
+}
+
 /** One instance as the scheduler knows it: its last heartbeat, corrected by the scheduler's own placements since. */
 export interface InstanceView {
-  id: string
+  readonly id: string
   /** Undefined = unlabelled: takes any phase. */
-  label: Label | undefined
-  model: string
+  readonly label: Label | undefined
+  /** When the label was given, on the view's clock. */
+  readonly labelSinceMs: number
+  readonly model: string
   /** Phases it has actors for. */
-  phases: readonly string[]
-  host: string
+  readonly phases: readonly string[]
+  readonly host: string
   /** Hops it would still accept now, by the kind of slot they take. */
-  freeSlots: Readonly<Record<'prefill' | 'decode' | 'other', number>>
+  readonly freeSlots: Readonly<Record<'prefill' | 'decode' | 'other', number>>
   /** Prompt tokens waiting or being computed. */
-  prefillTokens: number
+  readonly prefillTokens: number
   /** Prefills waiting or running. */
-  prefills: number
-  /** Tokens resident in its decodes. */
-  decodeTokens: number
-  decodes: number
+  readonly prefills: number
+  /** Predicted time of those prefills by `profile`, and of what keeps it from starting, in ms. */
+  readonly prefillWaitMs: number
+  /** The same, averaged over the last monitoring interval. */
+  readonly prefillWaitMeanMs: number
+  /** Tokens (prompt and generated) of its decodes, those on their way to it included. */
+  readonly decodeTokens: number
+  readonly decodes: number
+  readonly gaps: TokenGaps
+  readonly profile: CostProfile
   /** Longest sequence it can hold. */
-  contextLength: number
-  kvTokensFree: number
-  kvTokensTotal: number
+  readonly contextLength: number
+  readonly kvTokensFree: number
+  readonly kvTokensTotal: number
   /** Does not want new work. */
-  draining: boolean
+  readonly draining: boolean
 }
 
 /** What is to be placed. */
@@ -41,29 +62,79 @@ export interface PlaceRequest {
   slots: 'prefill' | 'decode' | 'other'
   model: string
   promptTokens: number
+  /** Most tokens it may generate; 0 = unknown. */
   maxTokens: number
   /** The instance that holds its KV, if any. */
   kvOwner: string | undefined
+  /** Where the policy wanted its decode when it arrived (`Decision.decodeAt`), if it said so. */
+  decodeAt?: string | undefined
 }
 
-export interface ClusterView {
-  instances: readonly InstanceView[]
-  /** Placements this scheduler has decided so far: a cursor for policies that take turns. */
-  placements: number
+/** What the operator promised, in ms; Infinity = nothing. */
+export interface Slo {
+  readonly ttftMs: number
+  readonly tpotMs: number
 }
+
+/** The instances of one model: a host that serves several keeps a view and a state of each. */
+export interface ClusterView {
+  readonly instances: readonly InstanceView[]
+  /** Placements this scheduler has decided so far: a cursor for policies that take turns. */
+  readonly placements: number
+  /** Now, on the host's clock: the only time a policy knows. */
+  readonly nowMs: number
+  readonly slo: Slo
+}
+
+/** A flip: no drain, no restart; work that is there finishes there. The host makes it a compare-and-set. */
+export interface LabelChange {
+  readonly instance: string
+  readonly label: Label
+  readonly reason: string
+}
+
+/** What a policy remembers between calls: plain data that the host keeps and hands back. */
+export type PolicyState = Readonly<Record<string, number>>
+
+/** Lower is better; pairs compare by their first number, then their second. */
+export type Score = number | readonly [number, number]
 
 export interface Decision {
   /** Chosen instance; undefined = hold, nobody fits now. */
   instance: string | undefined
   /** Prefill only: decode right there, with no transfer. */
   decodeHere?: boolean
-  /** Score of every candidate, lower is better: goes into the decision ledger. */
-  scores: Record<string, number>
+  /** Prefill only: where the decode should go, for policies that choose both at arrival. */
+  decodeAt?: string | undefined
+  /** Flips that go with it. */
+  labels?: readonly LabelChange[]
+  /** Score of every candidate: goes into the decision ledger. */
+  scores: Record<string, Score>
   /** In a few words, for people. */
   reason: string
+  /** What to remember from now on; left out = as before. */
+  state?: PolicyState
 }
 
-export interface Policy {
+/** What the monitor loop decides. */
+export interface TickDecision {
+  labels: readonly LabelChange[]
+  state: PolicyState
+}
+
+export interface Policy<State extends PolicyState = PolicyState> {
   readonly name: string
-  place(view: ClusterView, request: PlaceRequest): Decision
+  /** What it remembers before anything has happened. */
+  readonly initial: State
+  /** Where a request is prefilled. Also asked for phases of the user's own and for encode. */
+  onArrival(view: ClusterView, request: PlaceRequest, state: State): Decision
+  /** Where it is decoded: asked when its first token exists. */
+  onFirstToken(view: ClusterView, request: PlaceRequest, state: State): Decision
+  /** Every monitoring interval. */
+  onTick?(view: ClusterView, state: State): TickDecision
+}
+
+/** Asks the hook that a phase belongs to: what hosts call. */
+export function place(policy: Policy, view: ClusterView, request: PlaceRequest, state: PolicyState): Decision {
+  return request.slots === 'decode' ? policy.onFirstToken(view, request, state) : policy.onArrival(view, request, state)
 }

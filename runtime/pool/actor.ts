@@ -10,6 +10,7 @@ import type { TextModel } from '../engine/text.ts'
 import type { JsonObject } from '../json.ts'
 import type { PhaseEvent } from '../machine/types.ts'
 import type { HandOver } from '../wire/hop.ts'
+import type { GapMeter } from './gaps.ts'
 import type { Holds } from './holds.ts'
 import type { Inputs } from './inputs.ts'
 import type { Mover } from './mover.ts'
@@ -25,6 +26,8 @@ export interface Services {
   holds: Holds
   inputs: Inputs
   transfer: Mover
+  /** Told of every decode's tokens as they are made. */
+  gaps: GapMeter
   /** A fresh watch over one choice's text: told its tokens in order, it answers true when a stop string is complete. */
   stopWatch: (stop: string[]) => (token: number) => boolean
 }
@@ -43,6 +46,8 @@ export interface ActorContext<Context extends JsonObject = JsonObject> {
   readonly deadline: number
   /** Prefill only: the policy wants the decode on this very instance. */
   readonly decodeHere: boolean
+  /** Prefill only: where the policy would have the decode later; null = it decides when there is something to decode. */
+  readonly decodeAt: string | null
   readonly instance: { id: string; incarnation: string }
   /** Fires when the work has become pointless: cancelled, fenced, shutting down. */
   readonly signal: AbortSignal
@@ -58,6 +63,8 @@ export interface Actor {
   readonly slots: SlotClass
   /** Whether this instance has room for the hop now; asked at hand-over, must be quick. */
   accepts(handOver: HandOver, services: Services): boolean
+  /** Prompt tokens that it will hold here, to be counted from the moment the hop is taken. */
+  tokensOf(handOver: HandOver): number
   /**
    * Does the work and says what came of it. Throwing makes it FAIL with the error's code; a thrown `cancelled` after the
    * signal has fired is not a failure.
@@ -71,12 +78,14 @@ export interface ActorConfig<Context extends JsonObject> {
   slots?: SlotClass
   /** @default {always} */
   accepts?: (context: Context, handOver: HandOver, services: Services) => boolean
+  /** @default {0} */
+  tokensOf?: (context: Context) => number
   run: (context: ActorContext<Context>) => Promise<PhaseEvent>
 }
 
 /** Defines the code of a phase. Error: `pipeline_invalid` for a name that cannot be part of a subject. */
 export function defineActor<Context extends JsonObject = JsonObject>(config: ActorConfig<Context>): Actor {
-  const { name, slots = 'other', accepts = () => true, run } = config
+  const { name, slots = 'other', accepts = () => true, tokensOf = () => 0, run } = config
   if (!isToken(name)) {
     throw new VolleyError('pipeline_invalid', `Cannot define actor "${name}": its name must be letters, digits, - or _`)
   }
@@ -84,6 +93,7 @@ export function defineActor<Context extends JsonObject = JsonObject>(config: Act
     name,
     slots,
     accepts: (handOver, services) => accepts(handOver.hop.stored.context as Context, handOver, services),
+    tokensOf: (handOver) => tokensOf(handOver.hop.stored.context as Context),
     run: (context) => run(context as ActorContext<Context>),
   }
 }

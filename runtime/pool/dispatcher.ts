@@ -8,48 +8,57 @@ import { subjects } from '../bus/subjects.ts'
 import { ACK_WAIT_MS } from '../bus/topology.ts'
 import { type Clock, sleep } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
-import type { Decision, PlaceRequest, Policy } from '../policy/policy.ts'
+import type { ClusterView, Decision, LabelChange, PlaceRequest, Policy } from '../policy/policy.ts'
 import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
+import { Chooser } from './chooser.ts'
+import { every } from './holds.ts'
+import { flip } from './labels.ts'
+import { type LedgerEntry, ledgerEntry } from './ledger.ts'
 import { slotsOf } from './slots.ts'
 import type { Cluster } from './view.ts'
 
 const HAND_OVER_TIMEOUT_MS = 1_000
 const PULL_EXPIRES_MS = 2_000
+/** Deliveries of a transfer after which its decode may stay where the KV is, whatever the policy says. */
+const PATIENT_DELIVERIES = 2
 /** Most hops taken in one pull: each waits in this process for its own hand-over only. */
 const MAX_PULL = 16
 
-/** What was decided about one hop, for the ledger. */
-export interface Placement {
-  request: string
-  phase: string
-  decision: Decision
-  outcome: string
-  atMs: number
-}
 
 export interface DispatcherOptions {
   bus: Bus
   clock: Clock
   cluster: Cluster
   policy: Policy
-  onPlaced?: (placement: Placement) => void
+  /** Names this scheduler in labels and in the ledger. */
+  name: string
+  /** Decides on the same views and moves nothing. */
+  shadow?: Policy
+  /** @default {1000} */
+  tickMs?: number
+  onPlaced?: (entry: LedgerEntry) => void
+  onFlip?: (change: LabelChange, applied: boolean) => void
   onError?: (error: unknown) => void
 }
 
 export class Dispatcher {
-  policy: Policy
+  private readonly chooser: Chooser
+  private readonly shadow: Chooser | undefined
+  private stopTicks: (() => void) | undefined
   private readonly options: DispatcherOptions
   private readonly abort = new AbortController()
   private readonly loops = new Map<string, Promise<void>>()
 
   constructor(options: DispatcherOptions) {
     this.options = options
-    this.policy = options.policy
+    this.chooser = new Chooser(options.policy)
+    this.shadow = options.shadow && new Chooser(options.shadow)
   }
 
   /** Serves every phase that some instance has an actor for, from now until `stop`. */
   async run(): Promise<void> {
-    const { cluster } = this.options
+    const { clock, cluster, tickMs = 1_000 } = this.options
+    this.stopTicks = every(clock, tickMs, () => void this.tick().catch((error) => this.options.onError?.(error)))
     while (!this.abort.signal.aborted) {
       const changed = cluster.nextChange()
       for (const phase of [TIMER, ...cluster.phases()]) {
@@ -62,6 +71,7 @@ export class Dispatcher {
 
   stop(): void {
     this.abort.abort()
+    this.stopTicks?.()
     this.options.cluster.stop()
   }
 
@@ -97,38 +107,87 @@ export class Dispatcher {
     const hop = delivery.json<Hop>()
     const refused = new Set<string>()
     while (clock.monotonic() - pulledAt < ACK_WAIT_MS / 2) {
-      const decision = this.decide(hop, refused)
+      const seen = cluster.flips
+      const { decision, entry } = this.decide(hop, refused, delivery.delivery)
+      // A flip that somebody else was faster with: what was decided on is no more.
+      if (!(await this.flipAll(decision.labels ?? [], seen))) continue
       if (decision.instance === undefined) {
         refused.clear()
         await Promise.race([cluster.nextChange(), sleep(clock, 50)])
         continue
       }
-      const outcome = await this.handTo(decision.instance, hop, delivery, decision.decodeHere === true)
-      this.options.onPlaced?.({ request: hop.id, phase: hop.phase, decision, outcome, atMs: clock.now() })
+      const outcome = await this.handTo(decision.instance, hop, delivery, decision)
+      if (hop.phase !== TIMER) this.note({ ...entry, outcome, atMs: clock.now() })
       if (!outcome.startsWith('refused')) return
       refused.add(decision.instance)
     }
   }
 
-  private decide(hop: Hop, refused: Set<string>): Decision {
-    const { cluster } = this.options
-    const view = cluster.view()
+  private decide(hop: Hop, refused: Set<string>, delivery: number): { decision: Decision; entry: LedgerEntry } {
+    const { clock, cluster } = this.options
+    const view = cluster.view(clock.now())
     const instances = view.instances.filter((i) => !refused.has(i.id))
-    if (hop.phase === TIMER) return { instance: instances[0]?.id, scores: {}, reason: 'any' }
     const request = placeRequest(hop)
+    const entryOf = (decision: Decision) => ({ decision, entry: ledgerEntry(view, request, decision, this.chooser.policy.name) })
+    if (hop.phase === TIMER) return entryOf({ instance: instances[0]?.id, scores: {}, reason: 'any' })
     if (hop.phase === 'decode') {
       // Decode goes where the KV is. Where that is gone, whoever gets it finds the loss and says so.
       const owner = view.instances.find((i) => i.id === request.kvOwner)
-      if (owner) return { instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' }
+      if (owner) return entryOf({ instance: refused.has(owner.id) ? undefined : owner.id, scores: { [owner.id]: 0 }, reason: 'its KV is there' })
     }
-    return this.policy.place({ ...view, instances }, request)
+    const seen = { ...view, instances }
+    const decision = this.chooser.place(seen, request)
+    const other = this.shadow?.place(seen, request)
+    const made = entryOf(this.orStays(decision, request, seen, delivery))
+    if (other === undefined) return made
+    const shadow = { policy: this.shadow!.policy.name, instance: other.instance ?? '', reason: other.reason }
+    return { ...made, entry: { ...made.entry, shadow } }
   }
 
-  private async handTo(instance: string, hop: Hop, delivery: Delivery, decodeHere: boolean): Promise<string> {
+  /**
+   * Nobody has had room for a request's KV for a while: then it is decoded where it is, whatever the policy says. That
+   * needs room for the answer alone.
+   */
+  private orStays(decision: Decision, request: PlaceRequest, { instances }: ClusterView, delivery: number): Decision {
+    if (decision.instance !== undefined || request.phase !== 'transfer' || delivery <= PATIENT_DELIVERIES) return decision
+    const there = instances.find((i) => i.id === request.kvOwner && i.freeSlots.decode > 0)
+    return there ? { instance: there.id, scores: { [there.id]: 0 }, reason: 'nobody else has room, so it stays' } : decision
+  }
+
+  /** The monitor loop: flips that no request asks for. */
+  private async tick(): Promise<void> {
+    const { clock, cluster } = this.options
+    const view = cluster.view(clock.now())
+    const seen = cluster.flips
+    this.shadow?.tick(view)
+    await this.flipAll(this.chooser.tick(view), seen)
+  }
+
+  /** Carries flips out, one after the other; false = another scheduler was faster. */
+  private async flipAll(changes: readonly LabelChange[], seen: number): Promise<boolean> {
+    const { bus, clock, cluster, name, onFlip } = this.options
+    let last: number | undefined = seen
+    for (const change of changes) {
+      last = await flip(bus, clock, change, name, last)
+      onFlip?.(change, last !== undefined)
+      if (last === undefined) {
+        await Promise.race([cluster.nextChange(), sleep(clock, 50)])
+        return false
+      }
+    }
+    return true
+  }
+
+  private note(entry: LedgerEntry): void {
+    this.options.bus.publish(subjects.decision(entry.request, entry.phase), JSON.stringify(entry))
+    this.options.onPlaced?.(entry)
+  }
+
+  private async handTo(instance: string, hop: Hop, delivery: Delivery, { decodeHere = false, decodeAt }: Decision): Promise<string> {
     const { bus, cluster } = this.options
     const { ackSubject, seq, delivery: count } = delivery
     const placement = cluster.place(instance, slotsOf(hop.phase), placeRequest(hop).promptTokens)
-    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere }
+    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere, decodeAt: decodeAt ?? null }
     let outcome = 'timeout'
     let accepted: number | undefined
     try {
@@ -148,7 +207,7 @@ export class Dispatcher {
 
 /** What a policy sees of a hop. */
 function placeRequest(hop: Hop): PlaceRequest {
-  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null }
+  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null; decodeAt?: string | null }
   return {
     id: hop.id,
     phase: hop.phase,
@@ -157,5 +216,6 @@ function placeRequest(hop: Hop): PlaceRequest {
     promptTokens: context.promptTokens ?? 0,
     maxTokens: (context.sampling?.maxTokens ?? 0) * (context.n ?? 1),
     kvOwner: context.kv?.instance,
+    decodeAt: context.decodeAt ?? undefined,
   }
 }

@@ -49,6 +49,8 @@ type Looked = 'mine' | 'claimable' | 'stale' | 'ended' | 'dropped'
 export class InstanceHost {
   /** By request id. */
   readonly jobs = new Map<string, Job>()
+  /** Hops between acceptance and claim: they take slots already. */
+  readonly taking = new Map<string, HandOver>()
   /** Hand-overs accepted since start: schedulers settle their ledgers by it. */
   accepted = 0
   draining = false
@@ -73,7 +75,10 @@ export class InstanceHost {
           (error) => this.report(error, 'hand-over'),
         )
       }),
-      bus.subscribe(subjects.allControl, (message) => this.lookAgain(message.subject.split('.')[3]!)),
+      bus.subscribe(subjects.allControl, (message) => {
+        const request = message.subject.split('.')[3]!
+        void this.lookAgain(request).catch((error) => this.report(error, request))
+      }),
     )
     this.stops.push(
       every(clock, ACK_WAIT_MS / 3, () => this.beatAll()),
@@ -96,6 +101,7 @@ export class InstanceHost {
   /** Rule 10 as the instance answers it. */
   async handOver(handOver: HandOver): Promise<HandOverReply & { accepted?: number }> {
     const { hop } = handOver
+    const { holds } = this.options.services
     if (hop.phase === TIMER) return await this.timer(handOver)
     const actor = this.actors.get(hop.phase)
     if (hop.model !== this.options.model) return { status: 'refused', reason: 'wrongModel' }
@@ -107,8 +113,14 @@ export class InstanceHost {
     if (looked !== 'claimable') return { status: looked }
     if (this.draining) return { status: 'refused', reason: 'draining' }
     if (!this.options.hasSlot(actor.slots) || !actor.accepts(handOver, this.options.services)) return { status: 'refused', reason: 'full' }
-    const claimed = await this.claim(handOver, found!)
-    if (!claimed) return { status: await this.settle(handOver) }
+    // Counted before the claim's answer, or many hops at once would all find the same room.
+    this.taking.set(hop.id, handOver)
+    holds.expect(hop.id, actor.tokensOf(handOver))
+    const claimed = await this.claim(handOver, found!).finally(() => this.taking.delete(hop.id))
+    if (!claimed) {
+      holds.unexpect(hop.id)
+      return { status: await this.settle(handOver) }
+    }
     this.accepted++
     void this.work(claimed, actor).catch((error) => this.report(error, hop.id))
     return { status: 'accepted', accepted: this.accepted }
@@ -189,27 +201,34 @@ export class InstanceHost {
 
   private async work(job: Job, actor: Actor): Promise<void> {
     const { bus, clock, id, incarnation, services } = this.options
-    const { hop, decodeHere } = job.handOver
+    const { hop, decodeHere, decodeAt } = job.handOver
     const { attempt } = job.record
     const { signal } = job.abort
     job.reader = new Reader({ bus, clock, id: hop.id, gateway: hop.gateway, attempt, signal })
     const context: ActorContext = {
       id: hop.id, epoch: hop.epoch, attempt, state: hop.state, context: hop.stored.context, params: hop.with, deadline: hop.deadline,
-      decodeHere, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
+      decodeHere, decodeAt, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
     }
     let event: PhaseEvent
     try {
       event = await actor.run(context)
     } catch (error) {
-      if (this.jobs.get(hop.id) !== job) return
+      if (this.jobs.get(hop.id) !== job) return this.discard(job)
       if (error instanceof LookNow) {
-        if (!(await this.lookAt(job))) return
+        if (!(await this.lookAt(job))) return this.discard(job)
         // The record is still ours. Fenced all the same: whoever fenced us will write; the redelivered hop heals it.
         if (error.status === 'fenced') return this.drop(job)
         event = failureOf(new VolleyError('gateway_gone', error.message))
       } else event = failureOf(error)
     }
     if (this.jobs.get(hop.id) === job) await this.finish(job, event)
+    else this.discard(job)
+  }
+
+  /** Of a job that was dropped while its actor worked: what it has kept since then is named in no record. */
+  private discard(job: Job): void {
+    this.options.services.holds.releaseAttempt(job.id, job.record.attempt)
+    this.options.onChange?.()
   }
 
   /** Rule 15, in its order. */
@@ -244,6 +263,7 @@ export class InstanceHost {
     }
     for (const ref of releasesOf(made)) this.options.release(ref, job.record.attempt)
     if (this.jobs.get(hop.id) === job) this.jobs.delete(hop.id)
+    this.options.services.holds.unexpect(hop.id)
     if (isTerminal(after)) this.options.services.holds.releaseRequest(hop.id)
     this.options.onChange?.()
   }
@@ -286,13 +306,13 @@ export class InstanceHost {
   }
 
   /** Rule 18: a word on the control subject means "Look now", nothing more. */
-  private lookAgain(request: string): void {
+  private async lookAgain(request: string): Promise<void> {
     const job = this.jobs.get(request)
-    if (job) return void this.lookAt(job).catch((error) => this.report(error, request))
+    // A job that came to its end while we looked has left its holds behind.
+    if (job && (await this.lookAt(job))) return
     if (!this.options.services.holds.requests().includes(request)) return
-    void this.records.read(request).then((found) => {
-      if (!found || isTerminal(found.record)) this.free(request)
-    }).catch((error) => this.report(error, request))
+    const found = await this.records.read(request)
+    if (!found || isTerminal(found.record)) this.free(request)
   }
 
   /** Whether the job may go on; else it has been stopped and what its record asks for was done. */
@@ -315,6 +335,7 @@ export class InstanceHost {
   /** Stops compute and forgets the job: no ack, no nak, no beat. */
   private drop(job: Job): void {
     if (this.jobs.get(job.id) === job) this.jobs.delete(job.id)
+    this.options.services.holds.unexpect(job.id)
     job.abort.abort(new VolleyError('cancelled', `Request ${job.id} is not this instance's any more`))
     this.options.onChange?.()
   }

@@ -3,6 +3,8 @@
  * @module
  */
 import type { EngineInfo, EngineStats } from '../engine/engine.ts'
+import type { TokenGaps } from '../policy/policy.ts'
+import type { CostProfile } from '../policy/profile.ts'
 import type { SlotClass } from './actor.ts'
 
 /** Value of `volley_instances/<id>`. */
@@ -19,6 +21,10 @@ export interface InstanceStats {
   freeSlots: Record<SlotClass, number>
   engine: EngineInfo
   load: EngineStats
+  /** What its work costs, as it measured itself. */
+  profile: CostProfile
+  /** Pauses between tokens in the last second. */
+  gaps: TokenGaps
   holds: number
   jobs: number
   atMs: number

@@ -5,8 +5,9 @@
  */
 import type { Bus, Subscription } from '../bus/bus.ts'
 import type { SlotClass } from './actor.ts'
-import type { ClusterView, InstanceView, Label } from '../policy/policy.ts'
-import type { LabelValue } from './labels.ts'
+import type { ClusterView, InstanceView, Slo } from '../policy/policy.ts'
+import { prefillMs } from '../policy/profile.ts'
+import { FLIPS_KEY, type LabelValue } from './labels.ts'
 import type { InstanceStats } from './stats.ts'
 
 interface Placement {
@@ -16,13 +17,24 @@ interface Placement {
   accepted: number | undefined
 }
 
+/** Seconds that the mean prefill wait goes over, as an exponential mean. */
+const WAIT_MEAN_MS = 1_000
+
 export class Cluster {
   placements = 0
+  /** Revision of the flips key: a flip is decided with it, and expects it. */
+  flips = 0
+  private readonly slo: Slo
+  private readonly waits = new Map<string, { meanMs: number; atMs: number }>()
   private readonly stats = new Map<string, InstanceStats>()
-  private readonly labels = new Map<string, Label | undefined>()
+  private readonly labels = new Map<string, LabelValue | undefined>()
   private readonly ledger = new Map<string, Placement[]>()
   private readonly subscriptions: Subscription[] = []
   private wake: (() => void)[] = []
+
+  constructor(slo: Slo = { ttftMs: Infinity, tpotMs: Infinity }) {
+    this.slo = slo
+  }
 
   /** Resolves when the present state is known. */
   async start(bus: Bus): Promise<void> {
@@ -32,7 +44,8 @@ export class Cluster {
         else this.gone(id)
       }),
       await bus.bucket('volley_labels').watch((id, entry) => {
-        this.labels.set(id, entry?.json<LabelValue>().label ?? undefined)
+        if (id === FLIPS_KEY) this.flips = entry?.revision ?? 0
+        else this.labels.set(id, entry?.json<LabelValue>())
         this.changed()
       }),
       bus.subscribe('volley.v1.inst.*.stats', (message) => this.heard(message.json<InstanceStats>())),
@@ -45,8 +58,8 @@ export class Cluster {
   }
 
   /** Everybody who is alive, corrected by the ledger. */
-  view(): ClusterView {
-    return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements }
+  view(nowMs = 0): ClusterView {
+    return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements, nowMs, slo: this.slo }
   }
 
   phases(): string[] {
@@ -84,12 +97,22 @@ export class Cluster {
     const before = this.stats.get(stats.id)
     if (before && before.incarnation === stats.incarnation && before.atMs > stats.atMs) return
     this.stats.set(stats.id, stats)
+    this.noteWait(stats)
     const open = (this.ledger.get(stats.id) ?? []).filter((p) => p.accepted === undefined || p.accepted > stats.accepted)
     this.ledger.set(stats.id, before?.incarnation === stats.incarnation ? open : [])
     this.changed()
   }
 
+  /** An exponential mean of the predicted wait, over about a second. */
+  private noteWait(stats: InstanceStats): void {
+    const waitMs = waitOf(stats, 0)
+    const before = this.waits.get(stats.id)
+    const share = before === undefined ? 1 : 1 - Math.exp(-Math.max(0, stats.atMs - before.atMs) / WAIT_MEAN_MS)
+    this.waits.set(stats.id, { meanMs: (before?.meanMs ?? 0) * (1 - share) + waitMs * share, atMs: stats.atMs })
+  }
+
   private gone(id: string): void {
+    this.waits.delete(id)
     this.stats.delete(id)
     this.ledger.delete(id)
     this.changed()
@@ -108,21 +131,34 @@ export class Cluster {
     const tokensOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).reduce((sum, p) => sum + p.tokens, 0)
     const countOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).length
     const { blockTokens, blocksTotal } = s.engine
+    const placed = tokensOf('prefill')
+    const label = this.labels.get(s.id)
     return {
       id: s.id,
-      label: this.labels.get(s.id),
+      label: label?.label ?? undefined,
+      labelSinceMs: label?.sinceMs ?? 0,
       model: s.model,
       phases: s.phases,
       host: s.host,
       freeSlots,
-      prefillTokens: s.load.prefillTokensWaiting + tokensOf('prefill'),
+      prefillTokens: s.load.prefillTokensWaiting + placed,
       prefills: s.load.prefillsWaiting + countOf('prefill'),
+      prefillWaitMs: waitOf(s, placed),
+      prefillWaitMeanMs: this.waits.get(s.id)?.meanMs ?? 0,
       decodeTokens: s.load.decodeTokens + tokensOf('decode'),
       decodes: s.load.decodesRunning + countOf('decode'),
+      gaps: s.gaps,
+      profile: s.profile,
       contextLength: s.engine.contextLength,
       kvTokensFree: s.load.blocksFree * blockTokens,
       kvTokensTotal: blocksTotal * blockTokens,
       draining: s.state === 'draining',
     }
   }
+}
+
+/** Predicted time of the prefills that wait there, and of `more` tokens. */
+function waitOf({ load, profile }: InstanceStats, more: number): number {
+  const tokens = load.prefillTokensWaiting + more
+  return tokens === 0 ? 0 : prefillMs(profile, tokens)
 }

@@ -94,6 +94,8 @@ export interface HandOver {
   delivery: number
   /** Decided by the policy with a prefill: decode follows on the same instance. */
   decodeHere: boolean
+  /** Decided with a prefill, too: where the decode should go later; null = not yet. */
+  decodeAt: string | null
 }
 
 export type HandOverReply =

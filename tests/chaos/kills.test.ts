@@ -8,7 +8,7 @@ if (noSystem) console.log(`systems are not started: ${noSystem}`)
 /** Beginning differs, so that no part of it is in a cache. */
 const long = (n: number): Question => ({
   path: 'completions', max_tokens: 60, temperature: 0.9, seed: n, n: 2, stream: true, return_token_ids: true,
-  prompt: `${n}. ${Array.from({ length: 40 }, (_, i) => `On day ${i} fox ${n} met ${i + n} birds.`).join(' ')}`,
+  prompt: `${n}. ${Array.from({ length: 24 }, (_, i) => `On day ${i} fox ${n} met ${i + n} birds.`).join(' ')}`,
 })
 const longAnswer: Question = {
   path: 'completions', prompt: 'Once upon a time', max_tokens: 400, temperature: 0.8, seed: 3, n: 2, ignore_eos: true,

@@ -37,6 +37,7 @@ export interface FaultResult {
 }
 
 const DOUBLED = new Set(['publish', 'append', 'ack', 'request'])
+const PAUSE_MS = 5_000
 const PROMPT = [5, 6, 7]
 const LENGTH = 4
 
@@ -68,7 +69,7 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabot
         cluster.clock.setTimer(0.5, () => cluster.kill(operation.client))
         return 'ok'
       case 'pause':
-        cluster.processes.get(operation.client)!.clock.pause(5_000)
+        cluster.processes.get(operation.client)!.clock.pause(PAUSE_MS)
         return 'ok'
       case 'restart':
         cluster.server.restart(300)
@@ -115,7 +116,9 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabot
   }
   const ended = () => result !== undefined || refused !== undefined || (gatewayDied() && (recordOf() === undefined || isTerminal(recordOf()!)))
   const finished = await cluster.clock.runUntil(ended, 120_000)
-  await cluster.clock.advance(3_000)
+  await cluster.clock.advance(fault === 'pause' ? PAUSE_MS + 3_000 : 3_000)
+  // With nobody dead and nothing lost, memory is given back at once, not when leases end.
+  const heldLong = (fault === 'none' || fault === 'pause') && cluster.instances.some(({ holds }) => holds.size > 0)
   counting = false
   // Late ENDs, redeliveries and leases have their say before we look.
   await cluster.clock.advance(gatewayDied() ? 120_000 : 45_000)
@@ -125,6 +128,7 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabot
   function judge(): string[] {
     const bad: string[] = []
     if (!finished) bad.push('the request did not end')
+    if (heldLong) bad.push('KV is held until its lease ends')
     if (record && !isTerminal(record)) bad.push(`the record is left in ${record.state}`)
     if (result) {
       for (let choice = 0; choice < choices; choice++) {

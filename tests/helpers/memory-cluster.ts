@@ -18,6 +18,7 @@ import type { TextModel } from '../../runtime/engine/text.ts'
 import { isVolleyError, VolleyError } from '../../runtime/errors.ts'
 import type { JsonObject } from '../../runtime/json.ts'
 import type { Policy } from '../../runtime/policy/policy.ts'
+import { unmeasured } from '../../runtime/policy/profile.ts'
 import { policyOf } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
 import { Dispatcher } from '../../runtime/pool/dispatcher.ts'
@@ -44,6 +45,8 @@ export interface MemoryClusterOptions {
   schedulers?: number
   policy?: Policy
   actors?: Actor[]
+  /** KV blocks of four tokens that each instance has. */
+  blocksTotal?: number
   text?: TextModel
   onOperation?: (operation: Operation, cluster: MemoryCluster) => Fate
   /** Breaks a rule of the protocol on purpose, for tests that must see it broken. */
@@ -91,7 +94,7 @@ export class MemoryCluster {
         const { bus, clock } = this.process(`s${i}`)
         const cluster = new Cluster()
         await cluster.start(bus)
-        const dispatcher = new Dispatcher({ bus, clock, cluster, policy, onError: (e) => this.errors.push(e) })
+        const dispatcher = new Dispatcher({ bus, clock, cluster, policy, name: `s${i}`, onError: (e) => this.errors.push(e) })
         void dispatcher.run().catch((e) => this.errors.push(e))
       }
       const { bus, clock } = this.process('g1')
@@ -107,9 +110,10 @@ export class MemoryCluster {
 
   async startInstance(id: string, actors: Actor[]): Promise<Instance> {
     const { bus, clock } = this.process(id)
-    const engine = new ScriptEngine({ clock })
+    const { blocksTotal } = this.options
+    const engine = new ScriptEngine({ clock, ...(blocksTotal === undefined ? {} : { blocksTotal }) })
     const instance = new Instance({
-      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0,
+      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0, profile: unmeasured(4_000),
       mover: busMover(bus, id, engine), stopWatch: () => () => false, onError: (e) => this.errors.push(e),
     })
     this.engines.push(engine)
@@ -135,7 +139,7 @@ function busMover(bus: Bus, id: string, engine: Engine): Mover & { forget(hold: 
         const message = await bus.request(subject, JSON.stringify(ticket), { timeoutMs: 1000, signal })
         const { bytes, digest, gone } = message.json<{ bytes: number[]; digest: string; gone?: boolean }>()
         if (gone) throw new VolleyError('transfer_failed', 'The KV is gone')
-        return { bytes: Uint8Array.from(bytes), digest, mode: 'bus' }
+        return { bytes: Uint8Array.from(bytes), digest, mode: 'bus', recycle: () => undefined }
       } catch (error) {
         if (isVolleyError(error, 'cancelled') && signal.aborted) throw error
         throw new VolleyError('transfer_failed', 'Cannot pull the KV', { cause: error })

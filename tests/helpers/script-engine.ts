@@ -32,6 +32,7 @@ export class ScriptEngine implements Engine {
   private readonly prefillMs: number
   private readonly holds = new Map<string, { info: HoldInfo; prompt: number[] }>()
   private running = 0
+  private reserved = 0
 
   constructor({ clock, tokenMs = 5, prefillMs = 10, blocksTotal = 1000, maxBatch = 8 }: ScriptEngineOptions) {
     this.clock = clock
@@ -44,7 +45,7 @@ export class ScriptEngine implements Engine {
   }
 
   stats(): EngineStats {
-    const used = [...this.holds.values()].reduce((sum, h) => sum + h.info.blocks, 0)
+    const used = [...this.holds.values()].reduce((sum, h) => sum + h.info.blocks, this.reserved)
     return {
       blocksFree: this.info.blocksTotal - used, blocksCached: 0, blocksReserved: used, holds: this.holds.size,
       prefillsWaiting: 0, prefillTokensWaiting: 0, decodesRunning: this.running, decodeTokens: 0, prefixHitTokens: 0,
@@ -57,8 +58,12 @@ export class ScriptEngine implements Engine {
   }
 
   async prefill({ hold, tokens, sampling, choices }: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
-    await sleep(this.clock, this.prefillMs, signal)
+    this.reserve(tokens.length)
     const info = this.keep(hold, tokens)
+    await sleep(this.clock, this.prefillMs, signal).catch((error) => {
+      this.release(hold)
+      throw error
+    })
     const first = Array.from({ length: choices }, (_, choice) => this.token(tokens, sampling.seed, choice, 0, sampling.maxTokens))
     return { hold: info, first, cachedTokens: 0, computeMs: this.prefillMs }
   }
@@ -68,6 +73,9 @@ export class ScriptEngine implements Engine {
     const run = async () => {
       const held = this.holds.get(job.hold)
       if (!held) throw new VolleyError('kv_lost', `Cannot decode: no hold "${job.hold}"`)
+      const blocks = Math.ceil((job.sampling.maxTokens * job.choices.length) / BLOCK_TOKENS)
+      this.reserve(blocks * BLOCK_TOKENS)
+      this.reserved += blocks
       this.running++
       try {
         const open = new Map(job.choices.map((c) => [c.choice, c.generated.length]))
@@ -86,6 +94,7 @@ export class ScriptEngine implements Engine {
           if (tokens.length > 0) onTokens(tokens)
         }
       } finally {
+        this.reserved -= blocks
         this.running--
       }
     }
@@ -105,6 +114,7 @@ export class ScriptEngine implements Engine {
 
   importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
     if (digestOf(bytes) !== digest) return Promise.reject(new VolleyError('transfer_failed', 'Cannot import: the digest differs'))
+    if (!this.hasRoom(info.tokens)) return Promise.reject(new VolleyError('kv_exhausted', 'No room'))
     return Promise.resolve(this.keep(info.hold, JSON.parse(new TextDecoder().decode(bytes)) as number[]))
   }
 
@@ -114,6 +124,10 @@ export class ScriptEngine implements Engine {
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  private reserve(tokens: number): void {
+    if (!this.hasRoom(tokens)) throw new VolleyError('kv_exhausted', `No room for ${tokens} tokens`)
   }
 
   private keep(hold: string, prompt: number[]): HoldInfo {

@@ -31,6 +31,8 @@ export interface SystemOptions {
   policy?: string
   /** Further arguments of `volley serve`. */
   flags?: string[]
+  /** Added to the environment of all its processes. */
+  env?: Record<string, string>
 }
 
 /** One line of the process list. */
@@ -68,7 +70,7 @@ export interface System {
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const state = mkdtempSync(join(tmpdir(), 'volley-system-'))
   const { VOLLEY_TEST_MODEL: _, ...rest } = process.env
-  const env = { ...rest, VOLLEY_STATE: state }
+  const env = { ...rest, ...options.env, VOLLEY_STATE: state }
   const child = spawn(process.execPath, [join(ROOT, 'cli/main.ts'), 'serve', ...flagsOf(options)], {
     // A group of its own: whatever becomes of this process, the whole group can be ended.
     detached: true,

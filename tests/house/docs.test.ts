@@ -9,11 +9,13 @@ import { flagsOf } from '../../cli/command.ts'
 import { type CommandName, COMMANDS } from '../../cli/commands/table.ts'
 import { parseFlags } from '../../cli/flags.ts'
 import { BUCKETS, DEAD, EVENTS, HOPS } from '../../runtime/bus/topology.ts'
-import { OTHER_VARIABLES, SETTINGS, type Setting, variableOf } from '../../runtime/config/mod.ts'
+import { OTHER_VARIABLES, type Setting, SETTINGS, variableOf } from '../../runtime/config/mod.ts'
 import { toVolleyError } from '../../runtime/errors.ts'
 import { read, root, tracked } from './sources.ts'
 
-const pages = tracked.filter((path) => path.endsWith('.md') && (!path.includes('/') || /^(?:docs|examples)\//.test(path)))
+const pages = tracked.filter((path) =>
+  path.endsWith('.md') && (!path.includes('/') || /^(?:docs|examples)\//.test(path))
+)
 
 /** Fenced blocks of a language, with the line their text begins on. */
 function blocks(text: string, language: string): { line: number; body: string }[] {
@@ -25,9 +27,12 @@ function blocks(text: string, language: string): { line: number; body: string }[
 
 /** Commands of a block: continued lines joined, comments dropped. */
 const commandsOf = (body: string): string[] =>
-  body.replaceAll('\\\n', ' ').split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim()).filter((line) => line !== '')
+  body.replaceAll('\\\n', ' ').split('\n').map((line) => line.replace(/(?:^|\s)#.*$/, '').trim()).filter((line) =>
+    line !== ''
+  )
 
-const words = (command: string): string[] => [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c!)
+const words = (command: string): string[] =>
+  [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c!)
 
 const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts
 const variables = new Set([
@@ -89,7 +94,8 @@ function judgeNats(command: string): string | undefined {
 }
 
 /** A heading as an anchor, as forges make them. */
-const anchorOf = (heading: string): string => heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').trim().replaceAll(/\s/g, '-')
+const anchorOf = (heading: string): string =>
+  heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').trim().replaceAll(/\s/g, '-')
 
 function brokenLinks(path: string, text: string): string[] {
   const prose = text.replaceAll(/^```[\s\S]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '')
@@ -98,7 +104,8 @@ function brokenLinks(path: string, text: string): string[] {
     const [file = '', anchor] = link.split('#')
     const target = file === '' ? path : join(dirname(path), file)
     if (!existsSync(join(root, target))) return true
-    return anchor !== undefined && ![...read(target).matchAll(/^#+ (.*)$/gm)].some(([, heading = '']) => anchorOf(heading) === anchor)
+    return anchor !== undefined &&
+      ![...read(target).matchAll(/^#+ (.*)$/gm)].some(([, heading = '']) => anchorOf(heading) === anchor)
   })
 }
 
@@ -117,19 +124,44 @@ describe('pages', () => {
   })
 
   test('commands: the rule bites', async () => {
-    for (const bad of [
-      'npm run nothing', 'npm start -- --prot 1', 'volley nothing', 'volley serve --labells a', 'volley trace', 'VOLLEY_NOTHING=1 npm start',
-      'volley bench nothing', 'volley bench hop --nothing 1', 'npm test -- tests/nothing', 'node examples/nothing.ts',
-      'nats stream info VOLLEY_NOTHING', 'rm -rf x',
-    ]) expect(await judge(bad), bad).toBeDefined()
-    for (const good of ['npm start -- --port 0', 'volley trace ID', 'VOLLEY_PORT=0 npm start', 'volley bench hop --requests 3 --json']) {
+    for (
+      const bad of [
+        'npm run nothing',
+        'npm start -- --prot 1',
+        'volley nothing',
+        'volley serve --labells a',
+        'volley trace',
+        'VOLLEY_NOTHING=1 npm start',
+        'volley bench nothing',
+        'volley bench hop --nothing 1',
+        'npm test -- tests/nothing',
+        'node examples/nothing.ts',
+        'nats stream info VOLLEY_NOTHING',
+        'rm -rf x',
+      ]
+    ) expect(await judge(bad), bad).toBeDefined()
+    for (
+      const good of [
+        'npm start -- --port 0',
+        'volley trace ID',
+        'VOLLEY_PORT=0 npm start',
+        'volley bench hop --requests 3 --json',
+      ]
+    ) {
       expect(await judge(good), good).toBeUndefined()
     }
   })
 
   test('links lead somewhere', () => {
-    expect(pages.flatMap((page) => brokenLinks(page, read(page)).map((link) => `${page} links to ${link}, which is not there`))).toEqual([])
-    expect(brokenLinks('README.md', '[a](nothing.md) [b](#nothing) [c](README.md#volley) `[d](e)`')).toEqual(['nothing.md', '#nothing'])
+    expect(
+      pages.flatMap((page) =>
+        brokenLinks(page, read(page)).map((link) => `${page} links to ${link}, which is not there`)
+      ),
+    ).toEqual([])
+    expect(brokenLinks('README.md', '[a](nothing.md) [b](#nothing) [c](README.md#volley) `[d](e)`')).toEqual([
+      'nothing.md',
+      '#nothing',
+    ])
   })
 
   test('every page of docs/ is reached from the README', () => {
@@ -147,15 +179,23 @@ describe('code in pages', () => {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true })
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'], exclude: [] }))
-    const { stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8', cwd: root })
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'], exclude: [] }),
+    )
+    const { stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], {
+      encoding: 'utf8',
+      cwd: root,
+    })
     return stdout.split('\n').filter((line) => line.includes('error TS'))
   }
 
   test('ts blocks type-check, importing from the door', () => {
     const files: Record<string, string> = { 'sabotage.ts': 'export const wrong: number = "text"\n' }
     for (const page of pages) {
-      for (const { line, body } of blocks(read(page), 'ts')) files[`${page.replaceAll(/\W/g, '_')}_line_${line}.ts`] = body
+      for (const { line, body } of blocks(read(page), 'ts')) {
+        files[`${page.replaceAll(/\W/g, '_')}_line_${line}.ts`] = body
+      }
     }
     const errors = typeErrors(files)
     expect(errors.filter((error) => !error.includes('sabotage'))).toEqual([])

@@ -34,9 +34,11 @@ describe('examples', () => {
   test('each is numbered and has one way in', () => {
     const wrong = folders.filter((folder) =>
       !/^\d\d-[a-z0-9-]+$/.test(folder) ||
-      files.filter((path) => path.startsWith(`examples/${folder}/`) && /\/(?:main|pipeline)\.ts$/.test(path)).length !== 1
+      files.filter((path) => path.startsWith(`examples/${folder}/`) && /\/(?:main|pipeline)\.ts$/.test(path)).length !==
+        1
     )
-    expect(wrong.map((folder) => `examples/${folder}: name it NN-what-it-shows, with one main.ts or pipeline.ts`)).toEqual([])
+    expect(wrong.map((folder) => `examples/${folder}: name it NN-what-it-shows, with one main.ts or pipeline.ts`))
+      .toEqual([])
   })
 
   test(`none is longer than ${MAX_LINES} lines`, () => {
@@ -46,7 +48,8 @@ describe('examples', () => {
 
   test('each is run by a test', () => {
     const wrong = folders.filter((folder) => !(folder in RUN_BY))
-    expect(wrong.map((folder) => `examples/${folder}: run it in tests/house/examples.test.ts and name it in RUN_BY`)).toEqual([])
+    expect(wrong.map((folder) => `examples/${folder}: run it in tests/house/examples.test.ts and name it in RUN_BY`))
+      .toEqual([])
   })
 })
 
@@ -60,7 +63,8 @@ describe('02-guarded-answer: a prompt, refused or answered', () => {
   async function ask(prompt: number[], good: (ids: readonly number[]) => boolean) {
     const text = {
       ...scriptText,
-      decode: (ids: readonly number[]) => ids.includes(FORBIDDEN) && ids.length === prompt.length ? 'forbidden' : good(ids) ? 'Yes.' : 'Well',
+      decode: (ids: readonly number[]) =>
+        ids.includes(FORBIDDEN) && ids.length === prompt.length ? 'forbidden' : good(ids) ? 'Yes.' : 'Well',
     }
     const cluster = new MemoryCluster({ text, actors: [prefill, transfer, decode, show, ...actors] })
     pipelines.forEach(registerPipeline)
@@ -69,9 +73,13 @@ describe('02-guarded-answer: a prompt, refused or answered', () => {
     let result: Awaited<ReturnType<typeof readAll>> | undefined
     /** States entered when the first token was shown. */
     let before: string[] = []
-    const states = () => cluster.server.events.map((e) => e.subject.split('.').at(-1)!).filter((state) => state !== 'claimed')
+    const states = () =>
+      cluster.server.events.filter((e) => e.subject.includes('.evt.')).map((e) => e.subject.split('.').at(-1)!).filter((state) => state !== 'claimed')
     const go = async () => {
-      const open = await cluster.front.submit({ ...base, sampling: { ...base.sampling, maxTokens: LENGTH } }, new AbortController().signal)
+      const open = await cluster.front.submit(
+        { ...base, sampling: { ...base.sampling, maxTokens: LENGTH } },
+        new AbortController().signal,
+      )
       async function* noting() {
         for await (const batch of open.tokens) {
           if (before.length === 0) before = states()
@@ -133,7 +141,9 @@ describe.skipIf(!natsServerPath)('01-follow-requests', () => {
     ends.push(() => server.close())
     const bus = await natsBus({ servers: server.url, name: 'test' })
     ends.push(() => bus.close())
-    const child = spawn(process.execPath, [join(root, 'examples/01-follow-requests/main.ts'), server.url], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [join(root, 'examples/01-follow-requests/main.ts'), server.url], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     ends.push(() => child.kill('SIGKILL'))
     const lines: string[] = []
     createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
@@ -141,8 +151,9 @@ describe.skipIf(!natsServerPath)('01-follow-requests', () => {
     // Nobody stores these: what is told before the program listens is lost, so it is told again.
     const heard = () => lines.find((line) => line.startsWith('req-1'))
     for (let i = 0; i < 200 && heard() === undefined; i++) {
-      if (lines.length === 0) emit(bus, realClock, 'req-0', { state: 'admitted', epoch: 0, attempt: 0, instance: '', detail: {} })
-      else emit(bus, realClock, 'req-1', { state: 'prefill', epoch: 1, attempt: 2, instance: 'i1', detail: {} })
+      if (lines.length === 0) {
+        emit(bus, realClock, 'req-0', { state: 'admitted', epoch: 0, attempt: 0, instance: '', detail: {} })
+      } else emit(bus, realClock, 'req-1', { state: 'prefill', epoch: 1, attempt: 2, instance: 'i1', detail: {} })
       await sleep(realClock, 50)
     }
     expect(lines[0]).toBe(`following ${server.url}`)

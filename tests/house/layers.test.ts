@@ -1,5 +1,5 @@
 /**
- * Which room may import which: arrows run one way. The table is the rule; architecture lives here and in ARCHITECTURE.md.
+ * Which room may import which: arrows run one way. The table is the rule; ARCHITECTURE.md tells it to people.
  */
 import { describe, expect, test } from 'vitest'
 import { type Import, importsOf, packageOf, read, resolveImport, sources, tracked } from './sources.ts'
@@ -27,6 +27,7 @@ const ROOM_OF: Record<string, string> = {
   'runtime/config/': 'config',
   'runtime/fetch/': 'fetch',
   'runtime/models/': 'models',
+  'runtime/setup/': 'setup',
   'runtime/client/': 'client',
   'actors/': 'actors shared',
   'actors/encode/': 'phase encode',
@@ -46,7 +47,7 @@ const ROOM_OF: Record<string, string> = {
 }
 
 const PORTS = ['bus', 'kv', 'transfer', 'engine', 'policy']
-const LIBRARY = ['machine', 'wire', ...PORTS, 'pool', 'observe', 'config', 'fetch', 'models', 'client']
+const LIBRARY = ['machine', 'wire', ...PORTS, 'pool', 'observe', 'config', 'fetch', 'models', 'setup', 'client']
 const PHASES = Object.values(ROOM_OF).filter((room) => room.startsWith('phase '))
 const ACTORS = ['actors shared', ...PHASES, 'gateway', 'scheduler', 'instance', 'supervisor']
 
@@ -64,6 +65,7 @@ const MAY: Record<string, readonly string[]> = {
   config: [],
   fetch: [],
   models: ['fetch', 'config'],
+  setup: ['fetch', 'engine'],
   pool: ['machine', 'wire', ...PORTS, 'observe'],
   sim: ['machine', 'wire', 'policy', 'kv', 'engine', 'observe'],
   client: ['machine', 'wire', ...PORTS, 'pool'],
@@ -118,7 +120,9 @@ const COMPUTED = [
 ]
 
 function roomOf(path: string): string | undefined {
-  const fits = Object.keys(ROOM_OF).filter((prefix) => path === prefix || (prefix.endsWith('/') && path.startsWith(prefix)))
+  const fits = Object.keys(ROOM_OF).filter((prefix) =>
+    path === prefix || (prefix.endsWith('/') && path.startsWith(prefix))
+  )
   return ROOM_OF[fits.sort((a, b) => b.length - a.length)[0] ?? '']
 }
 
@@ -129,7 +133,9 @@ function judge(from: string, { specifier, lazy }: Pick<Import, 'specifier' | 'la
   const name = packageOf(specifier)
   if (name !== undefined) {
     const places = PACKAGES[name]
-    if (places === undefined) return `${from} imports ${name}, which no room knows: use what is there, or add it to PACKAGES with its place`
+    if (places === undefined) {
+      return `${from} imports ${name}, which no room knows: use what is there, or add it to PACKAGES with its place`
+    }
     return places.some((place) => from.startsWith(place))
       ? undefined
       : `${from} imports ${name}, which belongs to ${places.join(', ')}: ask that room for what you need`
@@ -141,7 +147,8 @@ function judge(from: string, { specifier, lazy }: Pick<Import, 'specifier' | 'la
   // A worker or a child process starts with the leaves' help, whoever started it.
   if (room === 'bootstrap' && lazy && ['cli', 'leaves'].includes(target)) return undefined
   if (target === room || (target === 'leaves' && room !== 'examples') || MAY[room]!.includes(target)) return undefined
-  return `${from} (${room}) imports ${path} (${target}): arrows run leaves -> machine, wire -> ports -> pool -> actors -> cli; ` +
+  return `${from} (${room}) imports ${path} (${target}): arrows run leaves -> machine, wire -> ports -> pool -> ` +
+    `actors -> cli; ` +
     `move what is shared down, or hand it in`
 }
 
@@ -167,14 +174,20 @@ describe('layers', () => {
       importsOf(read(path)).imports
         .map(({ specifier }) => specifier)
         .filter((s) => !s.startsWith('node:') && !s.startsWith('./') && resolveImport(path, s) !== 'mod.ts')
-        .map((s) => `${path} imports ${s}: an example imports the root mod.ts, node: and its own files; export what it needs there`)
+        .map((s) =>
+          `${path} imports ${s}: an example imports mod.ts, node: and its own files; export there what it needs`
+        )
     )
     expect(wrong).toEqual([])
   })
 
   test('only a few files import what their text does not name', () => {
     const wrong = sources.filter((path) => importsOf(read(path)).computed && !COMPUTED.includes(path))
-    expect(wrong.map((path) => `${path} computes what it imports: write the path as a literal, so that this test can read it`)).toEqual([])
+    expect(
+      wrong.map((path) =>
+        `${path} computes what it imports: write the path as a literal, so that this test can read it`
+      ),
+    ).toEqual([])
   })
 
   test('no file imports itself by a detour', () => {
@@ -215,7 +228,8 @@ describe('layers: the rules bite', () => {
     expect(from('runtime/bus/x.ts', `import { connect } from '@nats-io/transport-node'`)).toEqual([])
   })
   test('words in comments and strings are no imports', () => {
-    const text = `// import { a } from '../bus/bus.ts'\n/* import('x') */\nconst b = "import { c } from 'd'" + \`import('\${e}')\``
+    const text =
+      `// import { a } from '../bus/bus.ts'\n/* import('x') */\nconst b = "import { c } from 'd'" + \`import('\${e}')\``
     expect(importsOf(text)).toEqual({ imports: [], computed: false })
   })
   test('a cycle', () => {

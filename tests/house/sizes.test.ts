@@ -17,7 +17,9 @@ function median(numbers: readonly number[]): number {
 
 function tooLong(path: string, text: string): string | undefined {
   const lines = linesOf(text)
-  return lines > MAX_LINES ? `${path} has ${lines} lines, at most ${MAX_LINES}: split it where a second idea begins` : undefined
+  return lines > MAX_LINES
+    ? `${path} has ${lines} lines, at most ${MAX_LINES}: split it where a second idea begins`
+    : undefined
 }
 
 /** The first thing in a file, a hash-bang aside, is a block of one to a few sentences that ends in `@module`. */
@@ -25,7 +27,7 @@ function unopened(path: string, text: string): string | undefined {
   const block = /^(?:#![^\n]*\n)?(?:\/\/ @ts-check\n)?\/\*\*([\s\S]*?)\*\//.exec(text)?.[1]
   const words = block?.replaceAll(/^\s*\*/gm, '').trim() ?? ''
   if (/@module$/.test(words) && words.replace('@module', '').trim().length >= 15) return undefined
-  return `${path} does not open with /** … @module */: say in one to three sentences what it is and what it does not know`
+  return `${path} does not open with /** … @module */: say in a sentence or three what it is and does not know`
 }
 
 describe('sizes', () => {

@@ -1,6 +1,6 @@
 /**
- * The project's own text as the house's rules read it: which files there are, what they import and export. A small lexer
- * tells code from comments and strings, so that a rule never stumbles over a word in a sentence.
+ * The project's own text as the house's rules read it: which files there are, what they import and export. A small
+ * lexer tells code from comments and strings, so that a rule never stumbles over a word in a sentence.
  * @module
  */
 import { spawnSync } from 'node:child_process'
@@ -27,7 +27,7 @@ function listed(): string[] {
     .filter((path) => !path.split('/').some((part) => FOREIGN.has(part)))
 }
 
-/** Paths of all files under version control or about to be (in an unpacked archive: all files), from the root, with `/`. */
+/** Files under version control or about to be (of an unpacked archive: all), from the root, with `/`. */
 export const tracked: readonly string[] = listed().sort()
 
 /** Text of a tracked file. */
@@ -106,7 +106,9 @@ export function blank(text: string): string {
 /** Whether a slash begins a regular expression: after an operator or a keyword it does, after a value it divides. */
 function startsRegex(text: readonly string[], at: number, last: string): boolean {
   if (last === '' || '(,=:[!&|?{;+-*%<>~^}'.includes(last)) return true
-  return /(?:^|[^\w.$])(?:return|typeof|case|in|of|throw|await|yield|=>)\s*$/.test(text.slice(Math.max(0, at - 12), at).join(''))
+  return /(?:^|[^\w.$])(?:return|typeof|case|in|of|throw|await|yield|=>)\s*$/.test(
+    text.slice(Math.max(0, at - 12), at).join(''),
+  )
 }
 
 /** One import, re-export, literal dynamic import, or `new URL('./x.ts', import.meta.url)`. */
@@ -124,7 +126,10 @@ export interface Import {
 
 /** A specifier's place in text whose strings were blanked. */
 const QUOTED = String.raw`(?<quote>['"])(?<gap>\s+)\k<quote>`
-const STATEMENT = new RegExp(String.raw`(?<=^|[\n;}])[ \t]*(import|export)\s+(type\s+)?([\w$*{}\s,]+?)\s*from\s*${QUOTED}`, 'dg')
+const STATEMENT = new RegExp(
+  String.raw`(?<=^|[\n;}])[ \t]*(import|export)\s+(type\s+)?([\w$*{}\s,]+?)\s*from\s*${QUOTED}`,
+  'dg',
+)
 const BARE = new RegExp(String.raw`(?<=^|[\n;])[ \t]*import\s*${QUOTED}`, 'dg')
 const DYNAMIC = new RegExp(String.raw`\bimport\(\s*${QUOTED}\s*\)`, 'dg')
 const ADDRESS = new RegExp(String.raw`new URL\(\s*${QUOTED},\s*import\.meta\.url`, 'dg')
@@ -153,7 +158,13 @@ function readImports(text: string): Imports {
     const parts = clause.replaceAll(/[{}]/g, '').split(',').filter((part) => part.trim() !== '')
     const allTypes = clause.trim().startsWith('{') && parts.length > 0 && parts.every((part) => /^\s*type\s/.test(part))
     const typeOnly = type !== undefined || allTypes
-    imports.push({ specifier: specifierOf(match), names: namesOf(clause), typeOnly, lazy: false, reexport: kind === 'export' })
+    imports.push({
+      specifier: specifierOf(match),
+      names: namesOf(clause),
+      typeOnly,
+      lazy: false,
+      reexport: kind === 'export',
+    })
   }
   const all = { names: ['*'], typeOnly: false, reexport: false }
   for (const match of bare.matchAll(BARE)) imports.push({ specifier: specifierOf(match), ...all, lazy: false })
@@ -199,8 +210,11 @@ export interface Exported {
 export function exportsOf(text: string): Exported[] {
   const code = blank(text)
   const found: Exported[] = []
-  const declared = /(?:^|\n)export\s+(?:declare\s+)?(?:abstract\s+)?(?:async\s+)?(function\*?|const|let|class|interface|type)\s+([\w$]+)/g
-  for (const [, kind, name = ''] of code.matchAll(declared)) found.push({ name, isType: kind === 'interface' || kind === 'type' })
+  const declared =
+    /(?:^|\n)export\s+(?:declare\s+)?(?:abstract\s+)?(?:async\s+)?(function\*?|const|let|class|interface|type)\s+([\w$]+)/g
+  for (const [, kind, name = ''] of code.matchAll(declared)) {
+    found.push({ name, isType: kind === 'interface' || kind === 'type' })
+  }
   for (const [, names = ''] of code.matchAll(/(?:^|\n)export\s+(?:type\s+)?\{([^}]*)\}(?!\s*from)/g)) {
     for (const part of names.split(',')) {
       const name = part.trim().replace(/^type\s+/, '').split(/\s+as\s+/).at(-1)!.trim()

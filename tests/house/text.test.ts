@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { blank, importsOf, read, resolveImport, sources, tests, tracked } from './sources.ts'
 
 /** Made elsewhere and kept as it came: lock file, test data, weights. */
-const GIVEN = /^(?:package-lock\.json|tests\/golden\/|models\/)/
+const GIVEN = /(?:^|\/)package-lock\.json$|^(?:tests\/golden\/|models\/)/
 const TEXT = /\.(?:ts|mjs|js|json|md|yml|yaml|toml|sh|py|txt)$|(?:^|\/)(?:\.npmrc|\.gitignore|LICENSE)$/
 
 interface Rule {
@@ -26,8 +26,14 @@ interface Rule {
 /** Spelled so that this file keeps its own rules. */
 const word = (...parts: string[]): string => parts.join('')
 const REGISTRIES = [
-  ['registry', 'npmjs', 'org'], ['registry', 'yarnpkg', 'com'], ['pypi', 'org'], ['files', 'pythonhosted', 'org'],
-  ['proxy', 'golang', 'org'], ['sum', 'golang', 'org'], ['npm', 'jsr', 'io'], ['static', 'crates', 'io'],
+  ['registry', 'npmjs', 'org'],
+  ['registry', 'yarnpkg', 'com'],
+  ['pypi', 'org'],
+  ['files', 'pythonhosted', 'org'],
+  ['proxy', 'golang', 'org'],
+  ['sum', 'golang', 'org'],
+  ['npm', 'jsr', 'io'],
+  ['static', 'crates', 'io'],
 ].map((parts) => parts.join('.'))
 const either = (words: readonly string[]) => words.map((one) => one.replaceAll('.', '\\.')).join('|')
 
@@ -36,7 +42,7 @@ const RULES: Rule[] = [
   {
     name: 'no path of one machine',
     wrong: /(?<![\w.~$}/-])\/(?:work|root|home|Users)\/[\w.-]/g,
-    remedy: 'say it from the project\'s root, from ~ or from a variable',
+    remedy: "say it from the project's root, from ~ or from a variable",
     bad: word('see /wo', 'rk/main/notes'),
     good: 'see ./work/main and ~/.cache and https://example.com/home/x',
   },
@@ -64,7 +70,8 @@ const RULES: Rule[] = [
   {
     name: 'no `any`',
     // A value of this name is no type.
-    wrong: (text) => /\bconst any\b/.test(text) ? [] : positions(text, /(?:[:<|&(,]|\bas|\bextends|=>)\s*any\b(?!\s*[(:.])/g),
+    wrong: (text) =>
+      /\bconst any\b/.test(text) ? [] : positions(text, /(?:[:<|&(,]|\bas|\bextends|=>)\s*any\b(?!\s*[(:.])/g),
     remedy: 'use `unknown` and look at it, or the type it has',
     files: code,
     code: true,
@@ -104,7 +111,9 @@ function lineEnds(text: string): number[] {
     if ('([{'.includes(c)) open.push(c)
     else if (')]}'.includes(c)) open.pop()
     const line = text.slice(text.lastIndexOf('\n', i) + 1, i)
-    if (c === ';' && /^[ \t]*(?:\n|$)/.test(text.slice(i + 1)) && open.at(-1) !== '(' && !/^\s*for\b.*\)$/.test(line)) found.push(i)
+    if (c === ';' && /^[ \t]*(?:\n|$)/.test(text.slice(i + 1)) && open.at(-1) !== '(' && !/^\s*for\b.*\)$/.test(line)) {
+      found.push(i)
+    }
   }
   return found
 }
@@ -121,7 +130,9 @@ const allText = tracked.filter((path) => TEXT.test(path) && !GIVEN.test(path))
 describe('text', () => {
   for (const rule of RULES) {
     test(rule.name, () => {
-      const wrong = (rule.files ?? allText).flatMap((path) => breaks(rule, read(path)).map((line) => `${path}:${line}: ${rule.name}; ${rule.remedy}`))
+      const wrong = (rule.files ?? allText).flatMap((path) =>
+        breaks(rule, read(path)).map((line) => `${path}:${line}: ${rule.name}; ${rule.remedy}`)
+      )
       expect(wrong).toEqual([])
     })
     test(`${rule.name}: the rule bites`, () => {

@@ -82,7 +82,8 @@ export class Choice extends Job {
     const end = start + this.#taken
     this.#table.prepare(start, end, this.#reservation)
     const tokens = this.#generated.slice(start - this.#place.promptTokens, end - this.#place.promptTokens)
-    return { tokens, start, table: this.#table.blocks, logits: end === this.tokens ? 'last' : 'none' }
+    const logits = end === this.tokens ? 'last' : 'none'
+    return { tokens, start, table: this.#table.blocks, logits, generated: true }
   }
 
   apply(logits: Float32Array): void {

@@ -17,6 +17,8 @@ export interface Work {
 export interface ComposeOptions {
   /** Rows' bits do not depend on their neighbours: everything may share a step. */
   batchInvariant: boolean
+  /** Generated tokens may come several at a step, whatever prompts may. */
+  replayInvariant: boolean
   /** Prompt (or replay) tokens a step may take on, besides a row for each decode. */
   budget: number
   /** Whose turn it is where prefill and decode cannot share a step. */
@@ -28,7 +30,9 @@ export function compose(choices: readonly Choice[], prefills: readonly Prefill[]
   if (options.batchInvariant) return shared(choices, prefills, options.budget)
   const [head] = prefills
   if (head && (options.prefillFirst || choices.length === 0)) return [{ job: head, chunk: head.next(options.budget) }]
-  return choices.map((job) => ({ job, chunk: job.next(1) }))
+  return options.replayInvariant
+    ? shared(choices, [], options.budget)
+    : choices.map((job) => ({ job, chunk: job.next(1) }))
 }
 
 /** Replays may use half of what waiting prompts could; rows of running decodes cost no budget. */

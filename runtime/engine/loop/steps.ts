@@ -92,7 +92,7 @@ export class Steps {
 
   #compose(): Work[] {
     const { forward, sizes } = this.#options
-    const { batchInvariant } = forward
+    const { batchInvariant, replayInvariant = batchInvariant } = forward
     const choices = this.running
     const { prefills } = this
     let budget = sizes.chunkTokens
@@ -100,7 +100,7 @@ export class Steps {
       const affordable = this.meter.tokensIn(sizes.mixedStepMs) ?? Math.floor(budget * FIRST_GUESS)
       budget = Math.min(budget, Math.max(affordable, sizes.shape.blockTokens))
     }
-    const work = compose(choices, prefills, { batchInvariant, budget, prefillFirst: this.#prefillFirst })
+    const work = compose(choices, prefills, { batchInvariant, replayInvariant, budget, prefillFirst: this.#prefillFirst })
     this.#prefillFirst = !this.#prefillFirst
     return work
   }

@@ -4,13 +4,16 @@
  * @module
  */
 import * as tf from '@tensorflow/tfjs-core'
-import { VolleyError } from '../../errors.ts'
+import { isVolleyError, VolleyError } from '../../errors.ts'
 import { registerKernels } from './kernels/register.ts'
+import { registerTensorflowKernels } from './tensorflow/kernels.ts'
+import { loadTensorflow } from './tensorflow/load.ts'
 
 /** Packages are imported on demand: a backend that is not asked for costs nothing and may be absent. */
 const PACKAGES: Record<string, () => Promise<unknown>> = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
   cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+  tensorflow: async () => loadTensorflow(),
 }
 
 /**
@@ -31,6 +34,7 @@ export async function startBackend(name: string): Promise<void> {
     const remedy = `use one of: ${Object.keys(PACKAGES).join(', ')}`
     throw new VolleyError('engine_unavailable', `No tensor backend is called "${name}"`, { remedy })
   }
+  if (name === 'tensorflow') registerTensorflowKernels()
   registerKernels(name)
   if (tf.getBackend() === name) return
   tf.enableProdMode()
@@ -38,6 +42,7 @@ export async function startBackend(name: string): Promise<void> {
     await load()
     if (!(await tf.setBackend(name))) throw new Error('its initialisation failed')
   } catch (cause) {
+    if (isVolleyError(cause)) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new VolleyError('engine_unavailable', `The tensor backend "${name}" did not start: ${why}`, {
       remedy: `install the dependencies again (npm ci), or take another engine (${name === 'cpu' ? 'wasm' : 'cpu'})`,

@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import type { KvPool } from '../../kv/pool.ts'
 import type { Chunk, Forward } from '../forward.ts'
 import type { DecoderConfig, ModelSource } from '../load/source.ts'
+import { intraOpThreads } from '../native/environment.ts'
 import { isBatchInvariant, startBackend } from './backend.ts'
 import { embed } from './kernels/embed.ts'
 import { call } from './kernels/kernel.ts'
@@ -19,6 +20,8 @@ import { siluMul } from './kernels/silu-mul.ts'
 import { type Linear, linear } from './linear.ts'
 import { inverseFrequencies, rotaryRows, rotateHalfMatrix } from './rotary.ts'
 import { planStep, type Step } from './step.ts'
+import { nativeBackend } from './tensorflow/load.ts'
+import { LEAST_ROWS, proveRows, runApart } from './tensorflow/rows.ts'
 import { type LayerWeights, loadWeights } from './weights.ts'
 
 /** Raised whenever a kernel's result changes by a bit: caches made before must not be mixed with those made after. */
@@ -35,7 +38,7 @@ interface StepContext {
 }
 
 export interface TfjsForwardOptions {
-  /** `wasm` or `cpu`. */
+  /** `wasm`, `cpu` or `tensorflow`. */
   backend: string
 }
 
@@ -66,18 +69,25 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
       return linear(weights.head, call(rmsNorm, { x, weight: weights.norm }, { eps: config.rmsNormEps }))
     })
 
+  const native = backend === 'tensorflow'
+  const step = async (chunks: readonly Chunk[], pool: KvPool): Promise<Float32Array[]> => {
+    await startBackend(backend)
+    const result = logits(planStep(chunks, config, pool, native ? LEAST_ROWS : 1), pool)
+    const values = result === undefined ? new Float32Array() : await result.data<'float32'>()
+    result?.dispose()
+    return splitRows(chunks, values, config.vocabSize)
+  }
+  const proven = native ? await proveRows(step, config) : undefined
+  const arithmetic = proven && `-tf${nativeBackend().binding.TF_Version}-t${intraOpThreads()}-${proven.fingerprint}`
+
   return {
     config,
     backend,
-    numerics: `${backend}-f32-tfjs${tf.version_core}-k${KERNEL_VERSION}`,
+    numerics: `${backend}-f32-tfjs${tf.version_core}-k${KERNEL_VERSION}${arithmetic ?? ''}`,
     batchInvariant: isBatchInvariant(backend),
     async run(chunks, pool) {
       if (chunks.length === 0) return []
-      await startBackend(backend)
-      const result = logits(planStep(chunks, config, pool), pool)
-      const values = result === undefined ? new Float32Array() : await result.data<'float32'>()
-      result?.dispose()
-      return splitRows(chunks, values, config.vocabSize)
+      return proven ? await runApart(chunks, pool, proven.together, step) : await step(chunks, pool)
     },
     memory: () => {
       const { numBytes, numTensors } = tf.memory()
@@ -121,8 +131,8 @@ function layerForward(
   const q = rotated(layer.q, heads, layer.qNorm, input)
   const window = config.slidingWindow[index]
   const mixed = call(pagedAttention, { q }, { pool, layer: index, spans, kvHeads, headDim, window, scratch })
-  const pick = (y: tf.Tensor): tf.Tensor =>
-    last && wanted.length < rows ? tf.gather(y, tf.tensor1d(wanted, 'int32')) : y
+  const some = wanted.length < rows || wanted.some((row, i) => row !== i)
+  const pick = (y: tf.Tensor): tf.Tensor => (last && some ? tf.gather(y, tf.tensor1d(wanted, 'int32')) : y)
   const attended = tf.add(pick(x), linear(layer.o, pick(mixed)))
 
   const hidden = call(rmsNorm, { x: attended, weight: layer.ffnNorm }, { eps })

@@ -18,13 +18,14 @@ export interface Span {
 }
 
 export interface Step {
+  /** Those of the chunks, and behind them those that only pad. */
   rows: number
   tokens: Int32Array
   /** As in the chunks, counted from the batch's first row. */
   given: GivenRows[]
   positions: Int32Array
   spans: Span[]
-  /** Rows whose logits are wanted, in order. */
+  /** Rows whose logits are wanted, in order; behind them those that only pad. */
   wanted: Int32Array
 }
 
@@ -53,13 +54,16 @@ function check({ tokens, start, table, given = [] }: Chunk, config: DecoderConfi
   }
 }
 
-/** Error: `engine_failed` when a chunk does not fit its table, the pool or the vocabulary. */
-export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: KvPool): Step {
+/**
+ * With fewer rows (or wanted rows, if any) than `leastRows`, the first is repeated: it writes no K and V and nobody
+ * reads its logits. Error: `engine_failed` when a chunk does not fit its table, the pool or the vocabulary.
+ */
+export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: KvPool, leastRows = 1): Step {
   const { layers, kvDim } = pool.shape
   if (layers !== config.layers || kvDim !== config.kvHeads * config.headDim) {
     fail(`A pool of ${layers} layers of ${kvDim} does not fit ${config.layers} of ${config.kvHeads * config.headDim}`)
   }
-  const rows = chunks.reduce((sum, chunk) => sum + chunk.tokens.length, 0)
+  const rows = Math.max(leastRows, chunks.reduce((sum, chunk) => sum + chunk.tokens.length, 0))
   const rowTokens = new Int32Array(rows)
   const positions = new Int32Array(rows)
   const given: GivenRows[] = []
@@ -77,5 +81,8 @@ export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: 
     for (let i = logits === 'all' ? 0 : count - 1; logits !== 'none' && i < count; i++) wanted.push(row + i)
     row += count
   }
+  rowTokens.fill(rowTokens[0] ?? 0, row)
+  positions.fill(positions[0] ?? 0, row)
+  while (wanted.length > 0 && wanted.length < leastRows) wanted.push(wanted[0] as number)
   return { rows, tokens: rowTokens, given, positions, spans, wanted: Int32Array.from(wanted) }
 }

@@ -7,6 +7,7 @@ import { VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Forward } from '../forward.ts'
 import type { ModelSource } from '../load/source.ts'
+import { byPhase } from '../phases.ts'
 import type { LoadedModel } from './protocol.ts'
 
 /** What the loaders and the backends offer. Loaded by address, so that a client of this module needs neither. */
@@ -22,14 +23,19 @@ const modules = {
   tfjs: new URL('../tfjs/mod.ts', import.meta.url).href,
 }
 
-/** Loads `modelPath`; all other fields go to the backend (`backend`, `threads`, …). Error: `invalid_config`. */
-export default async function loadModel({ modelPath, ...options }: JsonObject): Promise<LoadedModel> {
+/**
+ * Loads `modelPath` on `backend`, or with `decodeBackend` on two: prompts on the first, generated tokens on the second.
+ * All other fields go to the backends (`threads`, …). Error: `invalid_config`.
+ */
+export default async function loadModel({ modelPath, decodeBackend, ...options }: JsonObject): Promise<LoadedModel> {
   if (typeof modelPath !== 'string') throw new VolleyError('invalid_config', 'An engine needs the path of a model')
   const { openModel } = (await import(modules.load)) as Loaders
   const { tfjsForward } = (await import(modules.tfjs)) as Backends
   const source = openModel(modelPath)
   try {
-    const forward = await tfjsForward(source, options)
+    const first = await tfjsForward(source, options)
+    const mixed = typeof decodeBackend === 'string' && decodeBackend !== options['backend']
+    const forward = mixed ? byPhase(first, await tfjsForward(source, { ...options, backend: decodeBackend })) : first
     return { forward, model: source.name, modelDigest: source.digest }
   } finally {
     source.close()

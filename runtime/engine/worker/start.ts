@@ -2,15 +2,17 @@
  * Starts an engine on a thread of its own.
  * @module
  */
+import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { toVolleyError, VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { EngineSizes } from '../loop/size.ts'
+import { prepareEnvironment } from '../native/environment.ts'
 import { EngineClient, type EngineThread } from './client.ts'
 import { fromErrorData, type Message, type ThreadData } from './protocol.ts'
 
 export interface StartOptions extends EngineSizes {
-  /** For the factory: `modelPath`, `backend`, `threads` and whatever else it takes. */
+  /** For the factory: `modelPath`, `backend`, `decodeBackend`, `threads` and whatever else it takes. */
   load: JsonObject
   /**
    * Address of a module whose default export is a ModelFactory.
@@ -44,6 +46,11 @@ export async function startEngine(options: StartOptions): Promise<EngineThread> 
   const { load, factory, startTimeoutMs = 300_000, signal, ...others } = options
   const { closeTimeoutMs = 5_000, stallTimeoutMs = 120_000, ...sizes } = others
   const workerData: ThreadData = { factory: (factory ?? new URL('./model.ts', import.meta.url)).href, load, sizes }
+  // Native code reads the environment of the process, and reads it once: before the thread begins.
+  const { backend, threads } = load
+  if (backend === 'tensorflow' || load['decodeBackend'] === 'tensorflow') {
+    prepareEnvironment(typeof threads === 'number' ? threads : availableParallelism())
+  }
   const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData })
   try {
     const ready = await untilReady(worker, startTimeoutMs, signal)

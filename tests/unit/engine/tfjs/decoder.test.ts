@@ -42,7 +42,7 @@ describe('tfjsForward() agrees with plain loops in double precision', () => {
 describe('tfjsForward() refuses', () => {
   it('a backend it does not know, and says which there are', async () => {
     const error = await tfjsForward(sourceOf(), { backend: 'abacus' }).catch((e: unknown) => e)
-    expect(error).toMatchObject({ code: 'engine_unavailable', remedy: 'use one of: wasm, cpu' })
+    expect(error).toMatchObject({ code: 'engine_unavailable', remedy: 'use one of: wasm, cpu, tensorflow' })
   })
 
   it('a tensor of another shape, naming both shapes, and keeps nothing allocated', async () => {

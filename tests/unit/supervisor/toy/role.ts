@@ -38,7 +38,7 @@ async function serveHttp(): Promise<void> {
     const ms = Number(new URL(request.url ?? '', 'http://toy').searchParams.get('ms') ?? 0)
     response.setHeader('connection', 'close')
     if (process.env['TOY_GATEWAY'] === 'never-ready') response.statusCode = 503
-    setTimeout(() => response.end(JSON.stringify({ pid: process.pid, nats: config.nats })), ms)
+    setTimeout(() => response.end(JSON.stringify({ pid: process.pid, nats: config.nats, instances: 99 })), ms)
   })
   server.listen(config.port, config.host)
   onParentLine((line) => {

@@ -1,0 +1,101 @@
+/**
+ * What an engine's work costs on this machine: a few prefills and decodes, fitted to the law of runtime/policy/profile.ts,
+ * and kept on disk by model, numerics and machine, so that only a new pair is measured.
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { dirname } from 'node:path'
+import type { Engine, SamplingParams } from '../../runtime/engine/engine.ts'
+import { cacheDir } from '../../runtime/platform.ts'
+import type { CostProfile } from '../../runtime/policy/profile.ts'
+
+const GREEDY: SamplingParams = {
+  maxTokens: 1, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0,
+  repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: true,
+}
+/** Prompt lengths that are timed, as far as the context reaches. */
+const PROMPTS = [16, 64, 256]
+/** Decode steps that are timed, and the two batches: their difference is what a sequence and its tokens cost. */
+const STEPS = 8
+const BATCHES = [1, 4]
+
+/** From the disk, or measured (seconds with a large model) and then kept. A cache that cannot be written is no error. */
+export async function profileOf(engine: Engine): Promise<CostProfile> {
+  const { numerics, contextLength, blocksTotal } = engine.info
+  const machine = `${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
+  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 1])).digest('hex').slice(0, 32)
+  const path = cacheDir('profiles', `${key}.json`)
+  const kept = await readFile(path, 'utf8').then((text) => JSON.parse(text) as CostProfile, () => undefined)
+  if (kept !== undefined) return kept
+  const profile = await measure(engine, machine)
+  await mkdir(dirname(path), { recursive: true })
+    .then(() => writeFile(`${path}.${process.pid}`, JSON.stringify(profile)))
+    .then(() => rename(`${path}.${process.pid}`, path))
+    .catch(() => undefined)
+  return profile
+}
+
+async function measure(engine: Engine, machine: string): Promise<CostProfile> {
+  const { contextLength, blocksTotal, blockTokens, blockBytes, maxBatch } = engine.info
+  const lengths = PROMPTS.filter((n) => n + STEPS + 1 < contextLength)
+  await prefillMs(engine, lengths[0]!, 0)
+  const times: { n: number; ms: number }[] = []
+  for (const [i, n] of lengths.entries()) times.push({ n, ms: await prefillMs(engine, n, i + 1) })
+  const { base, perToken, perPair } = fitPrefill(times)
+  const steps: number[] = []
+  for (const [i, batch] of BATCHES.filter((b) => b <= maxBatch).entries()) steps.push(await stepMs(engine, batch, lengths[0]!, 10 + i))
+  const one = steps[0]!
+  const perSequenceMs = steps.length < 2 ? one : Math.max(0, (steps[1]! - one) / (BATCHES[1]! - BATCHES[0]!))
+  return {
+    name: machine,
+    baseMs: Math.min(base, Math.max(0, one - perSequenceMs)),
+    perTokenMs: perToken,
+    perPairMs: perPair,
+    // A resident token costs a decode what a pair of tokens costs a prefill: one more key to look at.
+    perResidentMs: perPair,
+    perSequenceMs: Math.max(perSequenceMs, one - base),
+    kvTokens: blocksTotal * blockTokens,
+    kvBytesPerToken: blockBytes / blockTokens,
+  }
+}
+
+/** Least squares of ms = base + perToken n + perPair n² through three points at most, none of them negative. */
+export function fitPrefill(times: { n: number; ms: number }[]): { base: number; perToken: number; perPair: number } {
+  const [a, b, c] = times
+  if (a === undefined) return { base: 0, perToken: 0, perPair: 0 }
+  if (b === undefined) return { base: 0, perToken: a.ms / a.n, perPair: 0 }
+  const slope = (p: { n: number; ms: number }, q: { n: number; ms: number }) => Math.max(0, (q.ms - p.ms) / (q.n - p.n))
+  if (c === undefined) return { base: Math.max(0, a.ms - slope(a, b) * a.n), perToken: slope(a, b), perPair: 0 }
+  const perPair = Math.max(0, (slope(b, c) - slope(a, b)) / (c.n - a.n))
+  const perToken = Math.max(0, (c.ms - a.ms) / (c.n - a.n) - perPair * (c.n + a.n))
+  return { base: Math.max(0, a.ms - perToken * a.n - perPair * a.n * a.n), perToken, perPair }
+}
+
+/** A prompt that no other shares a block with. */
+const prompt = (engine: Engine, n: number, salt: number): number[] =>
+  Array.from({ length: n }, (_, i) => 3 + ((i * 17 + salt * 101) % Math.max(1, engine.info.vocabSize - 3)))
+
+async function prefillMs(engine: Engine, n: number, salt: number): Promise<number> {
+  const hold = `profile-${salt}`
+  const started = performance.now()
+  await engine.prefill({ hold, tokens: prompt(engine, n, salt), sampling: GREEDY, choices: 1 }, new AbortController().signal)
+  const ms = performance.now() - started
+  engine.release(hold)
+  return ms
+}
+
+async function stepMs(engine: Engine, batch: number, n: number, salt: number): Promise<number> {
+  const { signal } = new AbortController()
+  const hold = `profile-${salt}`
+  const tokens = prompt(engine, n, salt)
+  const sampling = { ...GREEDY, maxTokens: STEPS + 1 }
+  const { first } = await engine.prefill({ hold, tokens, sampling, choices: batch }, signal)
+  const started = performance.now()
+  const choices = first.map(({ choice, token }) => ({ choice, generated: [token] }))
+  await engine.decode({ hold, prompt: tokens, sampling, choices }, () => undefined, signal).done
+  const ms = (performance.now() - started) / STEPS
+  engine.release(hold)
+  return ms
+}

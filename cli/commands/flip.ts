@@ -1,0 +1,46 @@
+/**
+ * `volley flip INSTANCE LABEL` and `volley drain INSTANCE`: steering by hand. Neither touches work that is there.
+ * @module
+ */
+import { VolleyError } from '../../runtime/errors.ts'
+import type { Command } from '../command.ts'
+import { withClient } from '../find-system.ts'
+
+const LABELS = ['prefill', 'decode', 'any'] as const
+
+/** `volley flip`. */
+export const flip: Command = {
+  name: 'flip',
+  summary: 'Label an instance for prefill, decode, or any phase; what it works on stays there',
+  positionals: [{ name: 'INSTANCE', help: 'its id: see `volley pools`' }, { name: 'LABEL', help: 'prefill, decode or any' }],
+  settings: ['nats'],
+  run: (input) =>
+    withClient(input, async (client) => {
+      const [instance, wanted] = input.positionals as [string, string]
+      const label = LABELS.find((name) => name === wanted)
+      if (label === undefined) {
+        throw new VolleyError('invalid_flag', `Cannot label an instance "${wanted}"`, { param: 'LABEL', remedy: `use one of: ${LABELS.join(', ')}` })
+      }
+      if (!(await client.flip(instance, label === 'any' ? null : label))) throw unknown(instance)
+      input.output.data({ instance, label }, `${instance} takes ${label === 'any' ? 'any phase' : label} from now on`)
+    }),
+}
+
+/** `volley drain`. */
+export const drain: Command = {
+  name: 'drain',
+  summary: 'No new work for an instance; what it works on is finished there',
+  positionals: [{ name: 'INSTANCE', help: 'its id: see `volley pools`' }],
+  flags: [{ name: 'undo', help: 'new work again' }],
+  settings: ['nats'],
+  run: (input) =>
+    withClient(input, async (client) => {
+      const instance = input.positionals[0]!
+      const on = !input.has('undo')
+      if (!(await client.drain(instance, on))) throw unknown(instance)
+      input.output.data({ instance, draining: on }, `${instance} takes ${on ? 'no new work' : 'new work again'}`)
+    }),
+}
+
+const unknown = (instance: string): VolleyError =>
+  new VolleyError('no_instance', `There is no instance "${instance}"`, { param: 'INSTANCE', remedy: 'see `volley pools` for those that live' })

@@ -1,0 +1,179 @@
+/**
+ * `volley sim`: a trace through policies on the virtual clock. One line a policy; the same flags print the same bytes.
+ * @module
+ */
+import { basename } from 'node:path'
+import process from 'node:process'
+import { SETTINGS } from '../../runtime/config/mod.ts'
+import { durationMs, integer, type Kind, oneOf } from '../../runtime/config/kinds.ts'
+import { VolleyError } from '../../runtime/errors.ts'
+import {
+  loadOf,
+  type OpenTrace,
+  PackedTrace,
+  profileNames,
+  profileOf,
+  readTrace,
+  runAtRate,
+  runGoodput,
+  type RunResult,
+  synthesise,
+  thin,
+  variantsOf,
+} from '../../runtime/sim/mod.ts'
+import type { Command, Input } from '../command.ts'
+
+const DEFAULT_POLICIES = 'best-static,best-colocated,arrow-v2'
+const HOUR_MS = 3_600_000
+
+const number: Kind<number> = {
+  expects: 'a number above 0',
+  read: (raw) => (Number(raw) > 0 && Number.isFinite(Number(raw)) ? Number(raw) : undefined),
+  show: String,
+}
+
+/** A flag's value, by its kind. Error: `invalid_flag`. */
+function valueOf<T>(input: Input, flag: string, kind: Kind<T>): T | undefined {
+  const text = input.text(flag)
+  if (text === undefined) return undefined
+  const value = kind.read(text)
+  if (value !== undefined) return value
+  throw new VolleyError('invalid_flag', `--${flag} must be ${kind.expects}, not "${text}"`, {
+    param: flag,
+    remedy: 'see volley sim --help',
+  })
+}
+
+const SYNTHETIC = 'synthetic:'
+
+function traceOf(input: Input, seed: number): { name: string; open: OpenTrace } {
+  const text = input.text('trace')
+  if (text === undefined) {
+    throw new VolleyError('invalid_flag', '--trace is missing', {
+      param: 'trace',
+      remedy: 'give --trace FILE, or --trace synthetic:inverting-a',
+    })
+  }
+  const density = valueOf(input, 'density', number) ?? 1
+  const segments = text.startsWith(SYNTHETIC) ? loadOf(text.slice(SYNTHETIC.length)) : undefined
+  const rows = async function* () {
+    yield* segments ? synthesise(segments, seed) : readTrace(text)
+  }
+  return {
+    name: segments ? text : basename(text).replace(/\.gz$/, ''),
+    open: () => (density === 1 ? rows() : thin(rows(), density, seed)),
+  }
+}
+
+function sentence(
+  policy: string,
+  { labels, rate, attainment, ttftMs, tpotMs, flips, offered, goodput, tried }: RunResult,
+): string {
+  const found = goodput ? `goodput ${rate} (fails at ${goodput.failingRate ?? 'none'})` : `rate ${rate}`
+  const all = tried
+    ? `\n    ${Object.entries(tried).map(([name, value]) => `${name}: ${Number(value.toFixed(3))}`).join('  ')}`
+    : ''
+  const kept = `${(100 * attainment).toFixed(1)} % of ${offered}`
+  return `${policy.padEnd(15)} ${
+    labels.padEnd(24)
+  } ${found}  ${kept}  TTFT p90 ${ttftMs.p90} ms  TPOT p90 ${tpotMs.p90} ms  flips ${flips}${all}`
+}
+
+/** `volley sim`. */
+export const sim: Command = {
+  name: 'sim',
+  summary: 'A trace through policies on a virtual clock',
+  flags: [
+    {
+      name: 'trace',
+      hint: 'FILE',
+      help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
+        'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary',
+    },
+    { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
+    {
+      name: 'policy',
+      hint: 'NAME[,NAME]',
+      help: `policies to compare; best-static and best-colocated sweep (default: ${DEFAULT_POLICIES})`,
+    },
+    { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
+    { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
+    { name: 'slo', hint: 'ttft=MS,tpot=MS', help: 'targets in milliseconds (default: none)' },
+    { name: 'rate', hint: 'X', help: "multiplier of the trace's speed (default: 1)" },
+    { name: 'goodput', help: 'search the highest multiplier with 90 % inside both targets' },
+    { name: 'density', hint: 'X', help: 'arrivals left out or repeated, to X times their number (default: 1)' },
+    { name: 'loads', hint: 'plain|corrected', help: 'how Arrow reads load (default: corrected)' },
+    {
+      name: 'chunk',
+      hint: 'N|first',
+      help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
+    },
+    { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
+    { name: 'seed', hint: 'N', help: 'of synthetic loads and of --density (default: 0)' },
+  ],
+  async run(input) {
+    const { output } = input
+    const labels = valueOf(input, 'labels', SETTINGS.labels.kind)
+    const named = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
+    const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (named > 0 ? named : 8)
+    const slo = valueOf(input, 'slo', SETTINGS.slo.kind) ?? {}
+    const loads = valueOf(input, 'loads', oneOf(['plain', 'corrected'])) ?? 'corrected'
+    const seed = valueOf(input, 'seed', integer({ min: 0, max: 2 ** 32 - 1 })) ?? 0
+    const chunk = input.text('chunk') === 'first'
+      ? 'first'
+      : valueOf(input, 'chunk', integer({ min: 1, max: 1_000_000 })) ?? 2_048
+    const rate = valueOf(input, 'rate', number)
+    const searching = input.has('goodput')
+    if (searching && rate !== undefined) {
+      throw new VolleyError('invalid_flag', '--rate and --goodput exclude each other', {
+        param: 'rate',
+        remedy: 'give one',
+      })
+    }
+    if (searching && slo.ttft === undefined && slo.tpot === undefined) {
+      throw new VolleyError('invalid_flag', '--goodput needs --slo', {
+        param: 'slo',
+        remedy: 'add --slo ttft=3000,tpot=100',
+      })
+    }
+    const profile = profileOf(input.text('profile') ?? '8b')
+    const options = {
+      profile,
+      slo: { ttftMs: slo.ttft ?? Infinity, tpotMs: slo.tpot ?? Infinity },
+      restartMs: valueOf(input, 'restart', durationMs({ maxMs: HOUR_MS })) ?? 0,
+    }
+    const compared = (input.text('policy') ?? DEFAULT_POLICIES).split(',').map((name) => ({
+      name,
+      variants: variantsOf(name, {
+        instances,
+        loads,
+        batching: chunk === 'first' ? 'prefill-first' : { chunkTokens: chunk },
+        ...(labels && { labels }),
+      }),
+    }))
+    const trace = traceOf(input, seed)
+    const packed = searching ? await PackedTrace.read(trace.open()) : undefined
+    for (const { name, variants } of compared) {
+      const before = process.cpuUsage()
+      const result = packed
+        ? runGoodput(variants, options, packed)
+        : await runAtRate(variants, options, trace.open, rate ?? 1)
+      const { user, system } = process.cpuUsage(before)
+      const { goodput, ...figures } = result
+      output.data({
+        sim: trace.name,
+        profile: profile.name,
+        policy: name,
+        ...figures,
+        ...(goodput && { goodput: goodput.rate, failingRate: goodput.failingRate }),
+      }, sentence(name, result))
+      if (!packed && variants.length === 1) {
+        output.note(
+          `${name}: ${
+            Math.round(result.offered / (user + system) * 60e6).toLocaleString('en')
+          } requests a minute of processor time, reading included`,
+        )
+      }
+    }
+  },
+}

@@ -1,0 +1,104 @@
+/**
+ * Arrow, first version: four pools, tried one after the other. The two middle pools are not stored: an instance
+ * labelled decode that still prefills is P→D, one labelled prefill that still decodes is D→P, and it settles by
+ * itself when that work is done (Arrow, arXiv 2505.11916v1; xLLM, arXiv 2510.14686, section 3.2).
+ * @module
+ */
+import { candidates, carries, holder, least, lowest, pool } from './candidates.ts'
+import { decodeLoad, type Loads } from './loads.ts'
+import type { ClusterView, Decision, InstanceView, LabelChange, Policy, PolicyState } from './policy.ts'
+import { prefillMs, residentLimit } from './profile.ts'
+
+/** Options for {@linkcode arrowV1}. */
+export interface ArrowV1Options {
+  /** @default {'corrected'} */
+  loads?: Loads
+  /** Decode load above which idle prefill instances are handed over. @default {0.5} */
+  shrink?: number
+  /** Decode instances that always stay. @default {1} */
+  minDecode?: number
+  /** Decode gives an instance away only if the others have room for its tokens. @default {true} */
+  guard?: boolean
+  /** Least time a label lasts. @default {0} */
+  dwellMs?: number
+  /** Off = labels stay as they are: the ablation. @default {true} */
+  flips?: boolean
+}
+
+/** Builds the policy `arrow-v1`. */
+export function arrowV1({
+  loads = 'corrected',
+  shrink = 0.5,
+  minDecode = 1,
+  guard = true,
+  dwellMs = 0,
+  flips = true,
+}: ArrowV1Options = {}): Policy {
+  const rested = (view: ClusterView) => (i: InstanceView) => view.nowMs - i.labelSinceMs >= dwellMs
+
+  const takeFromDecode = (view: ClusterView): LabelChange | undefined => {
+    const members = pool(view, 'decode')
+    if (!flips || members.length <= minDecode || members.length <= 1) return undefined
+    const tokens = members.reduce((sum, i) => sum + i.decodeTokens, 0)
+    const limit = Math.min(...members.map((i) => residentLimit(i.profile, view.slo.tpotMs)))
+    if (guard && tokens / (members.length - 1) >= limit) return undefined
+    const chosen = lowest(members.filter(rested(view)), (i) => [i.prefills > 0 ? 0 : 1, i.decodeTokens])
+    return chosen && { instance: chosen.id, label: 'prefill', reason: 'a prompt would miss its TTFT' }
+  }
+  const takeFromPrefill = (view: ClusterView, reason: string): LabelChange | undefined => {
+    const members = pool(view, 'prefill')
+    if (!flips || members.length <= 1) return undefined
+    const chosen = lowest(members.filter(rested(view)), (i) => [i.decodes > 0 ? 0 : 1, i.prefillWaitMs])
+    return chosen && { instance: chosen.id, label: 'decode', reason }
+  }
+
+  return {
+    name: 'arrow-v1',
+    initial: {},
+
+    onArrival(view, request) {
+      const able = candidates(view, request)
+      if (request.slots === 'other') return least(able, (i) => i.prefillWaitMs, 'least wait')
+      const fitting = able.filter((i) => carries(i, 'prefill'))
+      const ttftMs = (i: InstanceView) => i.prefillWaitMs + prefillMs(i.profile, request.promptTokens)
+      for (const [name, settled] of [['P', true], ['D→P', false]] as const) {
+        const decision = least(fitting.filter((i) => (i.decodes === 0) === settled), ttftMs, `in time, of ${name}`)
+        if (decision.instance !== undefined && (decision.scores[decision.instance] as number) <= view.slo.ttftMs) {
+          return decision
+        }
+      }
+      const change = takeFromDecode(view)
+      if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, ttftMs)
+      return least(fitting, ttftMs, 'nobody in time, least predicted TTFT')
+    },
+
+    onFirstToken(view, request) {
+      const able = candidates(view, request)
+      const fitting = able.filter((i) => carries(i, 'decode'))
+      const there = holder(fitting, request)
+      if (there !== undefined) return { instance: there.id, scores: { [there.id]: 0 }, reason: 'its KV is there' }
+      const tokens = (i: InstanceView) => i.decodeTokens
+      const room = fitting.filter((i) => tokens(i) + request.promptTokens <= residentLimit(i.profile, view.slo.tpotMs))
+      for (const [name, settled] of [['D', true], ['P→D', false]] as const) {
+        const decision = least(room.filter((i) => (i.prefills === 0) === settled), tokens, `has room, of ${name}`)
+        if (decision.instance !== undefined) return decision
+      }
+      const change = takeFromPrefill(view, 'no room in decode')
+      if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, tokens)
+      return least(fitting, tokens, 'no room, fewest tokens')
+    },
+
+    onTick(view, state: PolicyState) {
+      const busy = decodeLoad(pool(view, 'decode'), view.slo, loads)
+      const idle = pool(view, 'prefill').some((i) => i.prefills === 0 && i.decodes === 0)
+      if (!(busy > 1 || (idle && busy > shrink))) return { labels: [], state }
+      const change = takeFromPrefill(view, `decode load ${busy.toFixed(2)}${idle ? ', idle prefill' : ''}`)
+      return { labels: change ? [change] : [], state }
+    },
+  }
+}
+
+function flipped(able: readonly InstanceView[], change: LabelChange, score: (i: InstanceView) => number): Decision {
+  const scores = Object.fromEntries(able.map((i) => [i.id, score(i)]))
+  return { instance: change.instance, labels: [change], scores, reason: `flipped: ${change.reason}` }
+}

@@ -1,0 +1,38 @@
+/**
+ * A policy with its memory: policies are pure and see one model at a time; what they want remembered is kept here.
+ * @module
+ */
+import { type ClusterView, type Decision, type LabelChange, place, type PlaceRequest, type Policy, type PolicyState } from '../policy/policy.ts'
+
+export class Chooser {
+  readonly policy: Policy
+  /** By model. */
+  private readonly states = new Map<string, PolicyState>()
+
+  constructor(policy: Policy) {
+    this.policy = policy
+  }
+
+  place(view: ClusterView, request: PlaceRequest): Decision {
+    const decision = place(this.policy, ofModel(view, request.model), request, this.stateOf(request.model))
+    if (decision.state !== undefined) this.states.set(request.model, decision.state)
+    return decision
+  }
+
+  /** Flips that no request asks for. */
+  tick(view: ClusterView): LabelChange[] {
+    const { onTick } = this.policy
+    if (onTick === undefined) return []
+    return [...new Set(view.instances.map((i) => i.model))].sort().flatMap((model) => {
+      const { labels, state } = onTick(ofModel(view, model), this.stateOf(model))
+      this.states.set(model, state)
+      return labels
+    })
+  }
+
+  private stateOf(model: string): PolicyState {
+    return this.states.get(model) ?? this.policy.initial
+  }
+}
+
+const ofModel = (view: ClusterView, model: string): ClusterView => ({ ...view, instances: view.instances.filter((i) => i.model === model) })

@@ -1,0 +1,214 @@
+/**
+ * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees. Iterations are made in
+ * iteration.ts, admission and transfers in admission.ts.
+ * @module
+ */
+import type { InstanceView, Label, TokenGaps } from '../policy/policy.ts'
+import { type CostProfile, prefillMs } from '../policy/profile.ts'
+import { Fifo } from './fifo.ts'
+import type { ChartNode } from './chart.ts'
+import { Heap, type Keyed } from './heap.ts'
+
+/** A simulated request: where its state-chart stands, how far its tokens are, and what of it is held where. */
+export interface SimRequest extends Keyed {
+  readonly id: number
+  readonly arrivedMs: number
+  /** Prompt tokens, and tokens that will be generated: nobody but the engine looks at the latter. */
+  readonly input: number
+  readonly output: number
+  node: ChartNode
+  /** Prompt tokens prefilled so far. */
+  done: number
+  /** NaN until it exists. */
+  firstMs: number
+  /** When its second token came; NaN until then. */
+  secondMs: number
+  /** Who holds its KV, and how many tokens are reserved for it there. */
+  holder: SimInstance | undefined
+  reserved: number
+  /** Who prefills it. */
+  prefiller: SimInstance | undefined
+  /** Who decodes it. */
+  target: SimInstance | undefined
+  /** Prefill and decode on one instance, reserved as one. */
+  here: boolean
+  decodeAt: string | undefined
+  /** Number of the decode iteration that makes its last token (`Keyed.at`). */
+  at: number
+  /** Bytes moved for it, all transfers together. */
+  movedBytes: number
+}
+
+/**
+ * How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes, or prefills alone
+ * first.
+ */
+export type Batching = { readonly chunkTokens: number } | 'prefill-first'
+
+export interface InstanceOptions {
+  id: string
+  index: number
+  label: Label | undefined
+  /** What its work costs. */
+  profile: CostProfile
+  /** What policies are told it costs. */
+  believed: CostProfile
+  batching: Batching
+  /** The virtual clock. */
+  clock: { readonly nowMs: number }
+}
+
+/** Model name of everything simulated. */
+export const MODEL = 'simulated'
+const PHASES: readonly string[] = ['prefill', 'transfer', 'decode']
+/** Simulated queues have no end: what waits shows in the predicted wait. */
+const SLOTS = { prefill: Infinity, decode: Infinity, other: Infinity }
+const NO_GAPS: TokenGaps = { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 }
+
+export class SimInstance implements InstanceView {
+  readonly id: string
+  readonly index: number
+  label: Label | undefined
+  labelSinceMs = 0
+  readonly model = MODEL
+  readonly phases = PHASES
+  readonly host = 'simulated'
+  readonly freeSlots = SLOTS
+  readonly draining = false
+  /** What policies are told. */
+  readonly profile: CostProfile
+  readonly truth: CostProfile
+  readonly batching: Batching
+
+  /** Prefills in order of arrival; the first may be partly done. */
+  readonly queue = new Fifo<SimRequest>()
+  prefillTokens = 0
+  /** Decode batch by the number of the iteration that ends each, at most `MAX_BATCH`. */
+  readonly running = new Heap<SimRequest>()
+  runningTokens = 0
+  /** Ready to decode: they join the batch at the next iteration. */
+  readonly entering = new Fifo<SimRequest>()
+  /** Prefilled here, to be decoded here, without room for their output yet. */
+  readonly staying = new Fifo<SimRequest>()
+  /** To be pulled from elsewhere. */
+  readonly inbox = new Fifo<SimRequest>()
+  /** The one being pulled now. */
+  incoming: SimRequest | undefined
+  decodes = 0
+  decodeTokens = 0
+  kvUsed = 0
+
+  /** The iteration that runs: chunks of prefill, and which decodes take part for the first time. */
+  iterating = false
+  readonly chunks: { request: SimRequest; tokens: number }[] = []
+  batch = 0
+  readonly fresh: SimRequest[] = []
+  /** Decode iterations made. */
+  decodeSteps = 0
+  /** When the decode batch got its last tokens. */
+  lastTokensMs = 0
+  /** Restarting until then: starts nothing. */
+  downUntilMs = 0
+
+  gaps = NO_GAPS
+  prefillWaitMeanMs = 0
+  gapCount = 0
+  gapSumMs = 0
+  firstGapCount = 0
+  firstGapSumMs = 0
+  private queuedMs = 0
+  private queuedIntegral = 0
+  private queuedSinceMs = 0
+  private tickedMs = 0
+  private readonly clock: { readonly nowMs: number }
+
+  constructor({ id, index, label, profile, believed, batching, clock }: InstanceOptions) {
+    this.id = id
+    this.index = index
+    this.label = label
+    this.truth = profile
+    this.profile = believed
+    this.batching = batching
+    this.clock = clock
+  }
+
+  get prefills(): number {
+    return this.queue.size
+  }
+
+  get prefillWaitMs(): number {
+    return this.queuedMs + Math.max(0, this.downUntilMs - this.clock.nowMs)
+  }
+
+  /** Restarting now. */
+  get down(): boolean {
+    return this.clock.nowMs < this.downUntilMs
+  }
+
+  get contextLength(): number {
+    return this.truth.kvTokens
+  }
+
+  get kvTokensTotal(): number {
+    return this.truth.kvTokens
+  }
+
+  get kvTokensFree(): number {
+    return this.truth.kvTokens - this.kvUsed
+  }
+
+  /** Takes room for a request, or says that there is none. */
+  reserve(request: SimRequest, tokens: number): boolean {
+    if (this.kvUsed + tokens > this.truth.kvTokens) return false
+    this.kvUsed += tokens
+    request.reserved = request.holder === this ? request.reserved + tokens : tokens
+    request.holder = this
+    return true
+  }
+
+  enqueue(request: SimRequest): void {
+    this.queue.push(request)
+    this.prefillTokens += request.input
+    this.noteWait(prefillMs(this.profile, request.input))
+  }
+
+  /** A chunk's iteration has ended. */
+  prefilled(request: SimRequest, tokens: number): void {
+    const left = request.input - request.done
+    const before = prefillMs(this.profile, left, request.done)
+    request.done += tokens
+    this.prefillTokens -= tokens
+    const after = left === tokens ? 0 : prefillMs(this.profile, left - tokens, request.done)
+    this.noteWait(after - before)
+    if (left === tokens) this.queue.shift()
+    // What rounding has left must not outlive the queue.
+    if (this.queue.size === 0) this.queuedMs = 0
+  }
+
+  /** Closes a monitoring interval. */
+  tick(): void {
+    this.noteWait(0)
+    const lengthMs = this.clock.nowMs - this.tickedMs
+    this.prefillWaitMeanMs = lengthMs > 0 ? this.queuedIntegral / lengthMs : this.queuedMs
+    this.gaps = {
+      count: this.gapCount,
+      sumMs: this.gapSumMs,
+      firstCount: this.firstGapCount,
+      firstSumMs: this.firstGapSumMs,
+      openMs: this.running.size > 0 ? this.clock.nowMs - this.lastTokensMs : 0,
+    }
+    this.gapCount =
+      this.gapSumMs =
+      this.firstGapCount =
+      this.firstGapSumMs =
+      this.queuedIntegral =
+        0
+    this.tickedMs = this.clock.nowMs
+  }
+
+  private noteWait(changeMs: number): void {
+    this.queuedIntegral += this.queuedMs * (this.clock.nowMs - this.queuedSinceMs)
+    this.queuedSinceMs = this.clock.nowMs
+    this.queuedMs += changeMs
+  }
+}

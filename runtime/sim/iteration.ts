@@ -1,0 +1,86 @@
+/**
+ * One iteration of a simulated engine: all running decodes, then prefill chunks in order of arrival up to a token
+ * budget; and what has changed when it ends. Knows neither where requests come from nor where they go.
+ * @module
+ */
+import { iterationMs } from '../policy/profile.ts'
+import type { SimInstance, SimRequest } from './instance.ts'
+
+/** Most decodes in one iteration. */
+const MAX_BATCH = 256
+/** Prefill tokens of an iteration without decodes. */
+const ALONE_TOKENS = 8_192
+
+/** Composes the next iteration. Its length in ms, or undefined when there is nothing that could run. */
+export function startIteration(instance: SimInstance): number | undefined {
+  const { queue, entering, running, chunks, fresh, batching, truth } = instance
+  const decodesWait = running.size + entering.size > 0
+  let budget = batching === 'prefill-first' || !decodesWait ? ALONE_TOKENS : batching.chunkTokens
+  let pairs = 0
+  let tokens = 0
+  for (let at = 0; budget > 0; at++) {
+    const request = queue.at(at)
+    if (request === undefined) break
+    // A prompt without room blocks those behind it: first come, first served.
+    const needed = request.here ? request.input + request.output : request.input
+    if (request.holder !== instance && !instance.reserve(request, needed)) break
+    const chunk = Math.min(budget, request.input - request.done)
+    pairs += chunk * (2 * request.done + chunk)
+    tokens += chunk
+    budget -= chunk
+    chunks.push({ request, tokens: chunk })
+  }
+  const decodes = decodesWait && !(batching === 'prefill-first' && chunks.length > 0)
+  if (decodes) {
+    for (let next = entering.peek(); next && running.size < MAX_BATCH; next = entering.peek()) {
+      entering.shift()
+      next.at = instance.decodeSteps + next.output - 1
+      running.push(next)
+      instance.runningTokens += next.input + 1
+      fresh.push(next)
+    }
+  }
+  instance.batch = decodes ? running.size : 0
+  if (instance.batch === 0 && chunks.length === 0) return undefined
+  instance.iterating = true
+  return iterationMs(truth, tokens, pairs, decodes ? instance.runningTokens : 0, instance.batch)
+}
+
+/** What an iteration has brought about. */
+export interface IterationEnd {
+  /** Prompts whose first token exists now, in order. */
+  prefilled: SimRequest[]
+  /** Requests whose last token exists now. */
+  decoded: SimRequest[]
+}
+
+/** Ends the running iteration at `nowMs`. */
+export function endIteration(instance: SimInstance, nowMs: number): IterationEnd {
+  const { chunks, fresh, running, batch } = instance
+  const end: IterationEnd = { prefilled: [], decoded: [] }
+  instance.iterating = false
+  for (const { request, tokens } of chunks) {
+    instance.prefilled(request, tokens)
+    if (request.done === request.input) end.prefilled.push(request)
+  }
+  chunks.length = 0
+  if (batch === 0) return end
+  instance.decodeSteps++
+  instance.gapCount += batch - fresh.length
+  instance.gapSumMs += (batch - fresh.length) * (nowMs - instance.lastTokensMs)
+  for (const request of fresh) {
+    instance.firstGapSumMs += nowMs - request.firstMs
+    request.secondMs = nowMs
+  }
+  instance.firstGapCount += fresh.length
+  fresh.length = 0
+  instance.lastTokensMs = nowMs
+  instance.runningTokens += batch
+  instance.decodeTokens += batch
+  for (let next = running.peek(); next && next.at <= instance.decodeSteps; next = running.peek()) {
+    running.pop()
+    instance.runningTokens -= next.input + next.output
+    end.decoded.push(next)
+  }
+  return end
+}

@@ -1,0 +1,11 @@
+/** The simulator: the production chart and policies on a virtual clock. @module */
+export { type Goodput, keeps, PackedTrace, searchGoodput, simulate, TARGET } from './goodput.ts'
+export { type Batching, SimInstance } from './instance.ts'
+export type { Link } from './admission.ts'
+export type { Latency, SimResult } from './outcomes.ts'
+export { profileNames, profileOf } from './profiles.ts'
+export { type OpenTrace, runAtRate, runGoodput, type RunOptions, type RunResult, simulateStream } from './run.ts'
+export { type Flip, type SimOptions, Simulation } from './simulator.ts'
+export { type Kind, loadOf, type Segment, synthesise, thin } from './synthetic.ts'
+export { type Arrival, readTrace } from './trace.ts'
+export { type Variant, type VariantOptions, variantsOf } from './variants.ts'

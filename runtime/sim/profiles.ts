@@ -1,0 +1,52 @@
+/**
+ * Cost profiles by name. "8b", "32b" and "l30b" are assumed constants of plausible size for three kinds of GPU: ratios
+ * between policies are meant, not absolute rates.
+ * @module
+ */
+import { VolleyError } from '../errors.ts'
+import type { CostProfile } from '../policy/profile.ts'
+
+const PROFILES: Readonly<Record<string, CostProfile>> = {
+  '8b': {
+    name: '8b',
+    baseMs: 8,
+    perTokenMs: 0.045,
+    perPairMs: 0.9e-6,
+    perResidentMs: 60e-6,
+    perSequenceMs: 0.02,
+    kvTokens: 450_000,
+    kvBytesPerToken: 131_072,
+  },
+  '32b': {
+    name: '32b',
+    baseMs: 20,
+    perTokenMs: 0.15,
+    perPairMs: 3e-6,
+    perResidentMs: 90e-6,
+    perSequenceMs: 0.04,
+    kvTokens: 260_000,
+    kvBytesPerToken: 262_144,
+  },
+  l30b: {
+    name: 'l30b',
+    baseMs: 40,
+    perTokenMs: 0.45,
+    perPairMs: 9e-6,
+    perResidentMs: 0.9e-3,
+    perSequenceMs: 0.2,
+    kvTokens: 80_000,
+    kvBytesPerToken: 1_520_000,
+  },
+}
+
+export const profileNames: readonly string[] = Object.keys(PROFILES)
+
+/** Error: `invalid_flag` naming those that exist. */
+export function profileOf(name: string): CostProfile {
+  const found = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined
+  if (found) return found
+  throw new VolleyError('invalid_flag', `Unknown profile "${name}"`, {
+    param: 'profile',
+    remedy: `use one of ${profileNames.join(', ')}`,
+  })
+}

@@ -5,7 +5,8 @@
 import process from 'node:process'
 import pico from 'picocolors'
 import type { Command } from '../command.ts'
-import { type Finding, findings } from '../doctor/checks.ts'
+import { findings } from '../doctor/checks.ts'
+import type { Finding } from '../doctor/finding.ts'
 
 const MARKS = { ok: pico.green('ok     '), absent: pico.yellow('absent '), missing: pico.red('missing') }
 /** Something needed is missing. */

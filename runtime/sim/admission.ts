@@ -66,7 +66,10 @@ export function endTransfer(instance: SimInstance): { request: SimRequest; sende
 
 /** Frees what is held for a request. */
 export function release(request: SimRequest): void {
-  if (request.holder) request.holder.kvUsed -= request.reserved
+  if (request.holder) {
+    request.holder.kvUsed -= request.reserved
+    if (request.here) request.holder.seated--
+  }
   request.holder = undefined
   request.reserved = 0
 }

@@ -54,6 +54,8 @@ export interface InstanceOptions {
   /** What policies are told it costs. */
   believed: CostProfile
   batching: Batching
+  /** Most requests in work at once that are decoded where they are prefilled. */
+  maxSequences: number
   /** The virtual clock. */
   clock: { readonly nowMs: number }
 }
@@ -79,6 +81,7 @@ export class SimInstance implements InstanceView {
   readonly profile: CostProfile
   readonly truth: CostProfile
   readonly batching: Batching
+  readonly maxSequences: number
 
   /** Prefills in order of arrival; the first may be partly done. */
   readonly queue = new Fifo<SimRequest>()
@@ -97,6 +100,8 @@ export class SimInstance implements InstanceView {
   decodes = 0
   decodeTokens = 0
   kvUsed = 0
+  /** Requests in work that stay from prefill to their end. */
+  seated = 0
 
   /** The iteration that runs: chunks of prefill, and which decodes take part for the first time. */
   iterating = false
@@ -122,13 +127,14 @@ export class SimInstance implements InstanceView {
   private tickedMs = 0
   private readonly clock: { readonly nowMs: number }
 
-  constructor({ id, index, label, profile, believed, batching, clock }: InstanceOptions) {
+  constructor({ id, index, label, profile, believed, batching, maxSequences, clock }: InstanceOptions) {
     this.id = id
     this.index = index
     this.label = label
     this.truth = profile
     this.profile = believed
     this.batching = batching
+    this.maxSequences = maxSequences
     this.clock = clock
   }
 

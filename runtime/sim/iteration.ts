@@ -22,8 +22,11 @@ export function startIteration(instance: SimInstance): number | undefined {
     const request = queue.at(at)
     if (request === undefined) break
     // A prompt without room blocks those behind it: first come, first served.
-    const needed = request.here ? request.input + request.output : request.input
-    if (request.holder !== instance && !instance.reserve(request, needed)) break
+    if (request.holder !== instance) {
+      if (request.here && instance.seated >= instance.maxSequences) break
+      if (!instance.reserve(request, request.here ? request.input + request.output : request.input)) break
+      if (request.here) instance.seated++
+    }
     const chunk = Math.min(budget, request.input - request.done)
     pairs += chunk * (2 * request.done + chunk)
     tokens += chunk

@@ -1,6 +1,9 @@
 /**
  * Cost profiles by name. "8b", "32b" and "l30b" are assumed constants of plausible size for three kinds of GPU: ratios
  * between policies are meant, not absolute rates.
+ * "rtxpro6000-8b" is measured: Llama 3.1 8B on one RTX PRO 6000, a fit (fit.ts) of the kernel times that LLMServingSim
+ * took under vLLM 0.19. What the host costs between kernels is not in it. Its memory is what 90 % of the card leaves
+ * beside the weights.
  * @module
  */
 import { VolleyError } from '../errors.ts'
@@ -36,6 +39,16 @@ const PROFILES: Readonly<Record<string, CostProfile>> = {
     perSequenceMs: 0.2,
     kvTokens: 80_000,
     kvBytesPerToken: 1_520_000,
+  },
+  'rtxpro6000-8b': {
+    name: 'rtxpro6000-8b',
+    baseMs: 11.19,
+    perTokenMs: 0.02796,
+    perPairMs: 1.333e-6,
+    perResidentMs: 104.5e-6,
+    perSequenceMs: 0.01858,
+    kvTokens: 530_000,
+    kvBytesPerToken: 131_072,
   },
 }
 

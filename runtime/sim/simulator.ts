@@ -43,6 +43,8 @@ export interface SimOptions {
   believed?: CostProfile
   /** @default {2048 prefill tokens beside decodes} */
   batching?: Batching
+  /** Most requests in work on an instance that decodes what it prefills, as `max_num_seqs` of vLLM. @default {Infinity} */
+  maxSequences?: number
   /** @default {50 GB/s and 2 ms, each receiver pulling one at a time} */
   link?: Link
   /** Time an instance starts nothing after its label has changed: what a flip would cost elsewhere. @default {0} */
@@ -88,14 +90,14 @@ export class Simulation {
 
   constructor(options: SimOptions) {
     const { labels, profile, believed = profile, batching = { chunkTokens: 2_048 }, link = DEFAULT_LINK } = options
-    const { restartMs = 0, tickMs = 1_000, tailMs = 200_000 } = options
+    const { maxSequences = Infinity, restartMs = 0, tickMs = 1_000, tailMs = 200_000 } = options
     this.options = { ...options, link, restartMs, tickMs, tailMs }
     chart ??= compileChart('llm', TEXT_INPUT)
     this.start = chart
     const width = String(labels.length - 1).length
     this.instances = labels.map((label, index) => {
       const id = `i${String(index).padStart(width, '0')}`
-      return new SimInstance({ id, index, label, profile, believed, batching, clock: this.clock })
+      return new SimInstance({ id, index, label, profile, believed, batching, maxSequences, clock: this.clock })
     })
     this.byId = new Map(this.instances.map((i) => [i.id, i]))
     this.view = { instances: this.instances, placements: 0, nowMs: 0, slo: options.slo }

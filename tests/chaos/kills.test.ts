@@ -1,18 +1,38 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, noSystem, nothingIsLeft, startSystem, type System } from '../helpers/system.ts'
 import type { Question } from '../helpers/system-http.ts'
-import { claimsOf, killInPrefill, killInTransfer, killNatsServer, strikeInDecode, type Survivor } from '../helpers/system-kill.ts'
+import {
+  claimsOf,
+  killInPrefill,
+  killInTransfer,
+  killNatsServer,
+  strikeInDecode,
+  type Survivor,
+} from '../helpers/system-kill.ts'
 
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
 
 /** Beginning differs, so that no part of it is in a cache. */
 const long = (n: number): Question => ({
-  path: 'completions', max_tokens: 60, temperature: 0.9, seed: n, n: 2, stream: true, return_token_ids: true,
+  path: 'completions',
+  max_tokens: 60,
+  temperature: 0.9,
+  seed: n,
+  n: 2,
+  stream: true,
+  return_token_ids: true,
   prompt: `${n}. ${Array.from({ length: 24 }, (_, i) => `On day ${i} fox ${n} met ${i + n} birds.`).join(' ')}`,
 })
 const longAnswer: Question = {
-  path: 'completions', prompt: 'Once upon a time', max_tokens: 400, temperature: 0.8, seed: 3, n: 2, ignore_eos: true,
-  stream: true, return_token_ids: true,
+  path: 'completions',
+  prompt: 'Once upon a time',
+  max_tokens: 400,
+  temperature: 0.8,
+  seed: 3,
+  n: 2,
+  ignore_eos: true,
+  stream: true,
+  return_token_ids: true,
 }
 
 describe.skipIf(noSystem !== undefined)('a request outlives', () => {
@@ -32,7 +52,11 @@ describe.skipIf(noSystem !== undefined)('a request outlives', () => {
     const { reply, request } = survivor
     expect(request.state).toBe('done')
     const { watch, http, processes } = system
-    await eventually(() => watch.instances().length === 3 && processes().filter(({ command }) => / instance /.test(command)).length === 3, 20_000)
+    await eventually(
+      () =>
+        watch.instances().length === 3 && processes().filter(({ command }) => / instance /.test(command)).length === 3,
+      20_000,
+    )
     expect(reply.text).toBe((await http.ask(question)).text)
     await nothingIsLeft(system)
   }

@@ -29,7 +29,11 @@ function load(seed: number): { question: Question; leaves: boolean }[] {
       prompt: Array.from({ length: 1 + random.below(i % 5 === 0 ? 300 : 40) }, () => 20 + random.below(400)),
       max_tokens: i % 9 === 4 ? 150 : 1 + random.below(60),
       n: 1 + random.below(3),
-      temperature: 0.8, seed: i, ignore_eos: true, return_token_ids: true, stream: random.below(2) === 0,
+      temperature: 0.8,
+      seed: i,
+      ignore_eos: true,
+      return_token_ids: true,
+      stream: random.below(2) === 0,
     },
   }))
 }
@@ -59,11 +63,18 @@ describe.skipIf(noSystem !== undefined)('200 requests, 16 at a time, some left b
   async function finish(question: Question): Promise<Outcome> {
     const { id, status, text } = await system.http.ask(question)
     const wanted = Array<number>(question['n'] as number).fill(question['max_tokens'] as number)
-    const { choices = [] } = JSON.parse(text) as { choices?: { tokens?: number[]; token_ids?: number[]; finish_reason?: string; finish?: string[] }[] }
+    const { choices = [] } = JSON.parse(text) as {
+      choices?: { tokens?: number[]; token_ids?: number[]; finish_reason?: string; finish?: string[] }[]
+    }
     const got = choices.map(({ tokens, token_ids }) => (tokens ?? token_ids ?? []).length)
     const ends = choices.map(({ finish_reason, finish }) => finish_reason ?? finish?.join())
-    const whole = status === 200 && JSON.stringify(got) === JSON.stringify(wanted) && ends.every((end) => end === 'length')
-    return { id, cancelled: false, problem: whole ? undefined : `${status}, ${got} of ${wanted} tokens: ${text.slice(0, 300)}` }
+    const whole = status === 200 && JSON.stringify(got) === JSON.stringify(wanted) &&
+      ends.every((end) => end === 'length')
+    return {
+      id,
+      cancelled: false,
+      problem: whole ? undefined : `${status}, ${got} of ${wanted} tokens: ${text.slice(0, 300)}`,
+    }
   }
 
   async function leave(question: Question): Promise<Outcome> {

@@ -24,7 +24,15 @@ export interface Reply {
 interface Chunk {
   object?: string
   error?: unknown
-  choices?: { index: number; delta?: { role?: string; content?: string }; text?: string; logprobs?: unknown; finish_reason?: string | null; token_ids?: number[]; prompt_token_ids?: number[] }[]
+  choices?: {
+    index: number
+    delta?: { role?: string; content?: string }
+    text?: string
+    logprobs?: unknown
+    finish_reason?: string | null
+    token_ids?: number[]
+    prompt_token_ids?: number[]
+  }[]
   prompt_token_ids?: number[]
   usage?: unknown
 }
@@ -54,7 +62,7 @@ export class SystemHttp {
     })
   }
 
-  /** Asks and reads to the end. `onPiece` hears how many bytes have come so far. */
+  /** Asks and reads to the end. `onPiece` hears each piece of the body as it comes. */
   async ask(question: Question, onPiece?: (text: string, id: string) => void): Promise<Reply> {
     const response = await this.send(question)
     const id = response.headers.get('x-request-id') ?? ''
@@ -69,16 +77,25 @@ export class SystemHttp {
   }
 }
 
-const plain = (raw: string): string => raw.replace(/"id":"(?:chat)?cmpl-[^"]*"/g, '"id":""').replace(/"created":\d+/g, '"created":0')
+const plain = (raw: string): string =>
+  raw.replace(/"id":"(?:chat)?cmpl-[^"]*"/g, '"id":""').replace(/"created":\d+/g, '"created":0')
 
 /** What a stream's chunks add up to, choice by choice. */
 function joined(raw: string): string {
   const data = raw.split('\n').filter((line) => line.startsWith('data: ')).map((line) => line.slice(6))
   const chunks = data.filter((line) => line !== '[DONE]').map((line) => JSON.parse(line) as Chunk)
-  const choices: { text: string; role: string[]; logprobs: unknown; finish: unknown[]; tokens: number[]; prompt: unknown[] }[] = []
+  const choices: {
+    text: string
+    role: string[]
+    logprobs: unknown
+    finish: unknown[]
+    tokens: number[]
+    prompt: unknown[]
+  }[] = []
   for (const { choices: some = [], prompt_token_ids: prompt } of chunks) {
     for (const { index, delta, text, logprobs, finish_reason: finish, token_ids: ids, prompt_token_ids: own } of some) {
-      const choice = (choices[index] ??= { text: '', role: [], logprobs: undefined, finish: [], tokens: [], prompt: [] })
+      const choice =
+        (choices[index] ??= { text: '', role: [], logprobs: undefined, finish: [], tokens: [], prompt: [] })
       choice.text += delta?.content ?? text ?? ''
       choice.logprobs = merge(choice.logprobs, logprobs)
       choice.tokens.push(...(ids ?? []))
@@ -99,5 +116,7 @@ function merge(a: unknown, b: unknown): unknown {
   if (Array.isArray(a) && Array.isArray(b)) return [...a, ...b]
   if (typeof a !== 'object' || a === null || typeof b !== 'object') return b
   const keys = new Set([...Object.keys(a), ...Object.keys(b)])
-  return Object.fromEntries([...keys].map((key) => [key, merge((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key])]))
+  return Object.fromEntries(
+    [...keys].map((key) => [key, merge((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key])]),
+  )
 }

@@ -53,21 +53,26 @@ export const killInTransfer = (
   question: (n: number) => Question,
   whom: 'holder' | 'source' = 'holder',
 ): Promise<Survivor> =>
-  untilHit('in a transfer', whom === 'holder' ? (request) => wasTakenOver(request, 'transfer') : wasPrefilledAgain, question, async (asked, n) => {
-    const pids = new Map((await system.watch.client.instances()).map(({ id, pid }) => [id, pid]))
-    // At once, within the callback: the KV is through a few milliseconds later.
-    const leaving = system.watch.next((t) => t.state === 'transfer' && process.kill(pids.get(t.instance)!, 'SIGSTOP'))
-    const reply = system.http.ask(asked(n))
-    const source = pids.get((await leaving).instance)!
-    const claim = system.watch.nextClaim('transfer', undefined, CLAIM_MS).catch(() => undefined)
-    const held = await claim
-    try {
-      if (held && whom === 'holder') await killHolder(system, held.id, 'transfer', held.instance)
-    } finally {
-      process.kill(source, held && whom === 'source' ? 'SIGKILL' : 'SIGCONT')
-    }
-    return finished(system, reply)
-  })
+  untilHit(
+    'in a transfer',
+    whom === 'holder' ? (request) => wasTakenOver(request, 'transfer') : wasPrefilledAgain,
+    question,
+    async (asked, n) => {
+      const pids = new Map((await system.watch.client.instances()).map(({ id, pid }) => [id, pid]))
+      // At once, within the callback: the KV is through a few milliseconds later.
+      const leaving = system.watch.next((t) => t.state === 'transfer' && process.kill(pids.get(t.instance)!, 'SIGSTOP'))
+      const reply = system.http.ask(asked(n))
+      const source = pids.get((await leaving).instance)!
+      const claim = system.watch.nextClaim('transfer', undefined, CLAIM_MS).catch(() => undefined)
+      const held = await claim
+      try {
+        if (held && whom === 'holder') await killHolder(system, held.id, 'transfer', held.instance)
+      } finally {
+        process.kill(source, held && whom === 'source' ? 'SIGKILL' : 'SIGCONT')
+      }
+      return finished(system, reply)
+    },
+  )
 
 /** Calls `strike` in the middle of a request's decode, when its reader has so many tokens. The question must be streamed. */
 export async function strikeInDecode(
@@ -82,7 +87,9 @@ export async function strikeInDecode(
   const blow = async (): Promise<void> => {
     const held = await claim
     const { state } = await system.watch.request(held.id)
-    if (state !== 'decode') throw new Error(`the request is in ${state} when ${seen} tokens have come: ask for a longer answer`)
+    if (state !== 'decode') {
+      throw new Error(`the request is in ${state} when ${seen} tokens have come: ask for a longer answer`)
+    }
     await strike(held)
   }
   const reply = await system.http.ask(question, (piece) => {
@@ -98,7 +105,10 @@ export async function strikeInDecode(
 export async function killNatsServer(system: System): Promise<void> {
   const before = system.pidOf('nats-server')
   process.kill(before, 'SIGKILL')
-  await eventually(() => system.processes().some(({ pid, command }) => pid !== before && /nats-server\S* -c /.test(command)), 10_000)
+  await eventually(
+    () => system.processes().some(({ pid, command }) => pid !== before && /nats-server\S* -c /.test(command)),
+    10_000,
+  )
 }
 
 async function killHolder(system: System, id: string, phase: string, instance: string): Promise<void> {

@@ -40,7 +40,10 @@ export class SystemWatch {
 
   static async connect(nats: string): Promise<SystemWatch> {
     const signal = AbortSignal.timeout(ASK_MS)
-    const watch = new SystemWatch(await connect({ nats, signal }), await natsBus({ servers: nats, name: 'watch', signal }))
+    const watch = new SystemWatch(
+      await connect({ nats, signal }),
+      await natsBus({ servers: nats, name: 'watch', signal }),
+    )
     await watch.bus.bucket('volley_instances').watch((id, entry) => {
       if (entry) watch.heard(entry.json<InstanceStats>())
       else watch.latest.delete(id)
@@ -68,7 +71,10 @@ export class SystemWatch {
 
   /** The next claim of a phase, by any request or one: who took it and as which attempt. */
   nextClaim(phase: string, id?: string, withinMs?: number): Promise<Transition> {
-    return this.next((t) => t.state === 'claimed' && phaseOf(t) === phase && (id === undefined || t.id === id), withinMs)
+    return this.next(
+      (t) => t.state === 'claimed' && phaseOf(t) === phase && (id === undefined || t.id === id),
+      withinMs,
+    )
   }
 
   async request(id: string): Promise<RequestDetails> {
@@ -81,7 +87,9 @@ export class SystemWatch {
   async leftovers(): Promise<Leftovers> {
     const all = this.instances()
     const sum = (of: (stats: InstanceStats) => number) => all.reduce((total, stats) => total + of(stats), 0)
-    const stream = await this.jetStream<{ state: { subjects?: Record<string, number> } }>(`STREAM.INFO.${HOPS}`, { subjects_filter: '>' })
+    const stream = await this.jetStream<{ state: { subjects?: Record<string, number> } }>(`STREAM.INFO.${HOPS}`, {
+      subjects_filter: '>',
+    })
     const consumers = await this.jetStream<{ consumers: ConsumerInfo[] | null }>(`CONSUMER.LIST.${HOPS}`, {})
     return {
       holds: sum(({ holds, load }) => Math.max(holds, load.holds)),
@@ -90,11 +98,6 @@ export class SystemWatch {
       queued: Object.keys(stream.state.subjects ?? {}),
       ackPending: (consumers.consumers ?? []).reduce((total, { num_ack_pending: pending }) => total + pending, 0),
     }
-  }
-
-  /** Names of streams. */
-  async streams(): Promise<string[]> {
-    return (await this.jetStream<{ streams: string[] }>('STREAM.NAMES', {})).streams
   }
 
   async close(): Promise<void> {
@@ -113,7 +116,8 @@ export class SystemWatch {
 }
 
 /** Phase of a `claimed` transition. */
-export const phaseOf = ({ detail }: Pick<Transition, 'detail'>): string | undefined => (detail as { phase?: string } | null)?.phase
+export const phaseOf = ({ detail }: Pick<Transition, 'detail'>): string | undefined =>
+  (detail as { phase?: string } | null)?.phase
 
 /** What a system that has nothing to do shows. */
 export const NOTHING_LEFT: Leftovers = { holds: 0, blocksReserved: 0, jobs: 0, queued: [], ackPending: 0 }

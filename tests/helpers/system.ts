@@ -83,6 +83,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     rmSync(state, { recursive: true, force: true, maxRetries: 3 })
   }
   process.once('exit', killAll)
+  child.once('exit', (code, signal) => lines.push(`volley serve ended (${signal ?? `exit code ${code}`})`))
   const log = (): string => lines.slice(-LOG_LINES).join('\n')
   try {
     const { nats, url } = await ready(child, lines)
@@ -106,7 +107,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
         return found.pid
       },
       volley(...args) {
-        const run = spawnSync(process.execPath, [join(ROOT, 'cli/main.ts'), ...args], { env, encoding: 'utf8', timeout: 60_000 })
+        const run = spawnSync(process.execPath, [join(ROOT, 'cli/main.ts'), ...args], {
+          env,
+          encoding: 'utf8',
+          timeout: 60_000,
+        })
         return { code: run.status, stdout: run.stdout, stderr: run.stderr }
       },
       async close() {
@@ -125,7 +130,16 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
 
 function flagsOf(options: SystemOptions): string[] {
   const { instances, labels, perProcess, transfer, policy, flags = [] } = options
-  const given = { instances, labels, 'per-process': perProcess, transfer, policy, model: testModel, port: 0, threads: 1 }
+  const given = {
+    instances,
+    labels,
+    'per-process': perProcess,
+    transfer,
+    policy,
+    model: testModel,
+    port: 0,
+    threads: 1,
+  }
   const pairs = Object.entries(given).filter(([, value]) => value !== undefined)
   return [...pairs.flatMap(([name, value]) => [`--${name}`, String(value)]), ...flags]
 }
@@ -190,12 +204,17 @@ export function residentBytes(pid: number): number {
 }
 
 /** Waits until `check` answers something that is not false, asking every 20 ms; an Error that it answers is the failure's text. */
-export async function eventually<T>(check: () => T | Error | false | Promise<T | Error | false>, withinMs: number): Promise<T> {
+export async function eventually<T>(
+  check: () => T | Error | false | Promise<T | Error | false>,
+  withinMs: number,
+): Promise<T> {
   const end = performance.now() + withinMs
   while (true) {
     const answer = await check()
     if (answer !== false && !(answer instanceof Error)) return answer
-    if (performance.now() > end) throw answer instanceof Error ? answer : new Error(`not within ${withinMs} ms: ${check}`)
+    if (performance.now() > end) {
+      throw answer instanceof Error ? answer : new Error(`not within ${withinMs} ms: ${check}`)
+    }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

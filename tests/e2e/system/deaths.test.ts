@@ -5,8 +5,15 @@ import { claimsOf, killNatsServer, strikeInDecode } from '../../helpers/system-k
 
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
 const question: Question = {
-  path: 'completions', prompt: 'Once upon a time', max_tokens: 400, temperature: 0.8, seed: 3, n: 2, ignore_eos: true,
-  stream: true, return_token_ids: true,
+  path: 'completions',
+  prompt: 'Once upon a time',
+  max_tokens: 400,
+  temperature: 0.8,
+  seed: 3,
+  n: 2,
+  ignore_eos: true,
+  stream: true,
+  return_token_ids: true,
 }
 
 describe.skipIf(noSystem !== undefined)('an answer does not change', () => {

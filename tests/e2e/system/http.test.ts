@@ -11,7 +11,13 @@ if (noSystem) console.log(`systems are not started: ${noSystem}`)
 const BODY_BYTES = 4 * 1024 * 1024
 const messages = [{ role: 'user' as const, content: 'Tell me about a fox.' }]
 const endless: Question = {
-  path: 'completions', prompt: 'Once upon a time', max_tokens: 480, n: 4, ignore_eos: true, return_token_ids: true, seed: 1,
+  path: 'completions',
+  prompt: 'Once upon a time',
+  max_tokens: 480,
+  n: 4,
+  ignore_eos: true,
+  return_token_ids: true,
+  seed: 1,
 }
 
 describe.skipIf(noSystem !== undefined)('a running system', () => {
@@ -35,7 +41,11 @@ describe.skipIf(noSystem !== undefined)('a running system', () => {
     expect(logprobs!.content).toHaveLength(whole.usage!.completion_tokens)
     let text = ''
     let usage
-    const stream = await openai().chat.completions.create({ ...asked, stream: true, stream_options: { include_usage: true } })
+    const stream = await openai().chat.completions.create({
+      ...asked,
+      stream: true,
+      stream_options: { include_usage: true },
+    })
     for await (const chunk of stream) {
       text += chunk.choices[0]?.delta.content ?? ''
       usage = chunk.usage ?? usage
@@ -44,9 +54,19 @@ describe.skipIf(noSystem !== undefined)('a running system', () => {
   })
 
   it('answers the openai client: completions, of text and of token ids', async () => {
-    const whole = await openai().completions.create({ model: system.http.model, prompt: 'The little fox', ...greedy, n: 2 })
+    const whole = await openai().completions.create({
+      model: system.http.model,
+      prompt: 'The little fox',
+      ...greedy,
+      n: 2,
+    })
     expect(whole.choices.map(({ text }) => text.length > 0)).toEqual([true, true])
-    const stream = await openai().completions.create({ model: system.http.model, prompt: 'The little fox', ...greedy, stream: true })
+    const stream = await openai().completions.create({
+      model: system.http.model,
+      prompt: 'The little fox',
+      ...greedy,
+      stream: true,
+    })
     let text = ''
     for await (const chunk of stream) text += chunk.choices[0]!.text
     expect(text).toBe(whole.choices[0]!.text)
@@ -83,16 +103,22 @@ describe.skipIf(noSystem !== undefined)('a running system', () => {
 
   it('gives 300 malformed requests a 4xx in the error shape, and answers a good one afterwards', async () => {
     const requests = malformedRequests({
-      seed: 7, count: 300, model: system.http.model, tooManyTokens: 100_000, bodyBytes: BODY_BYTES,
+      seed: 7,
+      count: 300,
+      model: system.http.model,
+      tooManyTokens: 100_000,
+      bodyBytes: BODY_BYTES,
     })
     const wrong: string[] = []
     for (let i = 0; i < requests.length; i += 10) {
-      await Promise.all(requests.slice(i, i + 10).map(async (request) => {
-        // Megabytes are still on their way when the answer is: over a connection that closes, it may be lost to a reset.
-        const mayClose = request.mayClose || request.name.endsWith(' too long a body')
-        const problem = judge({ ...request, mayClose }, await send(request, system.url, 20_000))
-        if (problem !== undefined) wrong.push(`${request.name}: ${problem}`)
-      }))
+      await Promise.all(
+        requests.slice(i, i + 10).map(async (request) => {
+          // Megabytes are still on their way when the answer is: over a connection that closes, it may be lost to a reset.
+          const mayClose = request.mayClose || request.name.endsWith(' too long a body')
+          const problem = judge({ ...request, mayClose }, await send(request, system.url, 20_000))
+          if (problem !== undefined) wrong.push(`${request.name}: ${problem}`)
+        }),
+      )
     }
     expect(wrong).toEqual([])
     const { status } = await system.http.ask({ path: 'completions', prompt: 'The fox', max_tokens: 5 })

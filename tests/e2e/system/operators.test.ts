@@ -9,7 +9,14 @@ if (noSystem) console.log(`systems are not started: ${noSystem}`)
 if (!cli) console.log('the nats CLI was not found: what it shows is not looked at. Set NATS_CLI to one.')
 
 const short: Question = { path: 'completions', prompt: 'The fox', max_tokens: 8, temperature: 0 }
-const endless: Question = { path: 'completions', prompt: 'Once upon a time', max_tokens: 480, n: 4, ignore_eos: true, seed: 1 }
+const endless: Question = {
+  path: 'completions',
+  prompt: 'Once upon a time',
+  max_tokens: 480,
+  n: 4,
+  ignore_eos: true,
+  seed: 1,
+}
 
 describe.skipIf(noSystem !== undefined)('people look at a running system', () => {
   let system: System
@@ -33,7 +40,10 @@ describe.skipIf(noSystem !== undefined)('people look at a running system', () =>
 
   describe.skipIf(!cli)('by the nats CLI', () => {
     function nats(...args: string[]): string {
-      const { status, stdout, stderr } = spawnSync(cli!, ['--server', system.nats, ...args], { encoding: 'utf8', timeout: 15_000 })
+      const { status, stdout, stderr } = spawnSync(cli!, ['--server', system.nats, ...args], {
+        encoding: 'utf8',
+        timeout: 15_000,
+      })
       expect(status, `nats ${args.join(' ')}: ${stdout}${stderr}`).toBe(0)
       return stdout + stderr
     }
@@ -42,7 +52,9 @@ describe.skipIf(noSystem !== undefined)('people look at a running system', () =>
       const list = nats('service', 'ls')
       for (const name of ['gateway', 'scheduler', 'instance']) expect(list).toContain(name)
       expect(list.match(/instance-\w+-\d+, model/g)).toHaveLength(2)
-      for (const name of ['gateway', 'scheduler', 'instance']) expect(nats('service', 'info', name)).toContain('Endpoints')
+      for (const name of ['gateway', 'scheduler', 'instance']) {
+        expect(nats('service', 'info', name)).toContain('Endpoints')
+      }
       expect(nats('service', 'stats', 'instance')).toContain('instance')
       expect(nats('service', 'stats', 'instance', '--json')).toContain('"blocksFree"')
     })
@@ -71,20 +83,36 @@ describe.skipIf(noSystem !== undefined)('people look at a running system', () =>
     it('transitions, as they happen and afterwards', async () => {
       const heard = spawn(cli!, ['--server', system.nats, 'sub', 'volley.v1.evt.>', '--count', '3'])
       let live = ''
-      for (const stream of [heard.stdout, heard.stderr]) stream.on('data', (chunk: Buffer) => (live += chunk.toString()))
+      for (const stream of [heard.stdout, heard.stderr]) {
+        stream.on('data', (chunk: Buffer) => (live += chunk.toString()))
+      }
       await eventually(() => live.includes('Subscribing'), 5_000)
       const { id } = await system.http.ask(short)
       await eventually(() => heard.exitCode === 0, 5_000)
       expect(live).toContain(`volley.v1.evt.${id}.admitted`)
       const road = ['admitted', 'prefill', 'claimed', 'transfer', 'claimed', 'decode', 'claimed', 'done']
-      const stored = nats('sub', '--stream', 'VOLLEY_EVENTS', '--all', `volley.v1.evt.${id}.>`, '--count', String(road.length))
-      const states = [...stored.matchAll(new RegExp(`volley\\.v1\\.evt\\.${id}\\.(\\w+)`, 'g'))].map(([, state]) => state)
+      const stored = nats(
+        'sub',
+        '--stream',
+        'VOLLEY_EVENTS',
+        '--all',
+        `volley.v1.evt.${id}.>`,
+        '--count',
+        String(road.length),
+      )
+      const states = [...stored.matchAll(new RegExp(`volley\\.v1\\.evt\\.${id}\\.(\\w+)`, 'g'))].map(([, state]) =>
+        state
+      )
       expect(states).toEqual(road)
     })
 
     it('one request by its id', () => {
       const answer = nats('req', `volley.v1.request.${id}.state`, '', '--raw')
-      expect(JSON.parse(answer.slice(answer.indexOf('{')))).toMatchObject({ id, state: 'done', history: expect.any(Array) })
+      expect(JSON.parse(answer.slice(answer.indexOf('{')))).toMatchObject({
+        id,
+        state: 'done',
+        history: expect.any(Array),
+      })
     })
   })
 
@@ -113,16 +141,33 @@ describe.skipIf(noSystem !== undefined)('people look at a running system', () =>
     })
 
     it('run and chart', () => {
-      const [answer] = volley('run', 'Tell me about a fox.', '--max-tokens', '12', '--temperature', '0', '--url', system.url)
-      expect(answer).toMatchObject({ outputTokens: expect.any(Number), finish: expect.any(String), text: expect.any(String) })
-      expect(volley('chart', 'llm')[0]).toMatchObject({ pipeline: expect.stringContaining('llm@'), mermaid: expect.stringContaining('stateDiagram') })
+      const [answer] = volley(
+        'run',
+        'Tell me about a fox.',
+        '--max-tokens',
+        '12',
+        '--temperature',
+        '0',
+        '--url',
+        system.url,
+      )
+      expect(answer).toMatchObject({
+        outputTokens: expect.any(Number),
+        finish: expect.any(String),
+        text: expect.any(String),
+      })
+      expect(volley('chart', 'llm')[0]).toMatchObject({
+        pipeline: expect.stringContaining('llm@'),
+        mermaid: expect.stringContaining('stateDiagram'),
+      })
     })
   })
 
   it('SIGKILL of volley serve takes everything with it, nats-server too, within a second', async () => {
     const { pid } = system
     const before = processesOf(pid).map(({ command }) => command)
-    expect(before.filter((command) => /main\.ts (gateway|scheduler|instance)|nats-server/.test(command)).length).toBeGreaterThanOrEqual(5)
+    expect(before.filter((command) => /main\.ts (gateway|scheduler|instance)|nats-server/.test(command)).length)
+      .toBeGreaterThanOrEqual(5)
     process.kill(pid, 'SIGKILL')
     await eventually(() => {
       const left = processesOf(pid)

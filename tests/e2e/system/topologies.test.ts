@@ -11,7 +11,11 @@ let expected: Record<string, string>
 const apart = (over: SystemOptions): SystemOptions => ({ labels: 'prefill=1,decode=1', ...over })
 /** `mode` = how KV must have moved. */
 const TOPOLOGIES: { name: string; options: SystemOptions; mode: string }[] = [
-  { name: 'two instances of one process, over memory', options: apart({ perProcess: 2, transfer: 'memory' }), mode: 'memory' },
+  {
+    name: 'two instances of one process, over memory',
+    options: apart({ perProcess: 2, transfer: 'memory' }),
+    mode: 'memory',
+  },
   { name: 'two processes, over a unix socket', options: apart({ transfer: 'unix' }), mode: 'unix' },
   { name: 'two processes, over TCP', options: apart({ transfer: 'tcp' }), mode: 'tcp' },
   { name: 'two processes, over NATS', options: apart({ transfer: 'nats' }), mode: 'nats' },
@@ -48,7 +52,11 @@ describe.skipIf(noSystem !== undefined)('the same answers, byte for byte', () =>
     const modes = new Set<unknown>()
     let cachedTokens = 0
     for (const { id } of [...Object.values(first), ...Object.values(again)]) {
-      for (const { detail } of (await watch.request(id)).history as unknown as { detail: { mode?: string; cachedTokens?: number } }[]) {
+      for (
+        const { detail } of (await watch.request(id)).history as unknown as {
+          detail: { mode?: string; cachedTokens?: number }
+        }[]
+      ) {
         if (detail.mode !== undefined) modes.add(detail.mode)
         cachedTokens += detail.cachedTokens ?? 0
       }

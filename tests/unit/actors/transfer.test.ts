@@ -6,18 +6,33 @@ import type { ActorContext } from '../../../runtime/pool/actor.ts'
 /** A transfer whose import does as it is told; answers how often the pulled memory was given back, and when. */
 async function run(importHold: () => Promise<void>): Promise<{ event: unknown; steps: string[] }> {
   const steps: string[] = []
-  const kv = { instance: 'other', incarnation: 'x', hold: 'h', tokens: 2, bytes: 4, blocks: 1, numerics: 'n', ticket: {} }
+  const kv = {
+    instance: 'other',
+    incarnation: 'x',
+    hold: 'h',
+    tokens: 2,
+    bytes: 4,
+    blocks: 1,
+    numerics: 'n',
+    ticket: {},
+  }
   const services = {
     engine: { importHold: () => (steps.push('import'), importHold()) },
     holds: { has: () => false, keep: () => steps.push('keep') },
     inputs: { resolve: (prompt: unknown) => Promise.resolve(prompt) },
     transfer: {
-      pull: () => Promise.resolve({ bytes: new Uint8Array(4), digest: '', mode: 'unix', recycle: () => steps.push('recycle') }),
+      pull: () =>
+        Promise.resolve({ bytes: new Uint8Array(4), digest: '', mode: 'unix', recycle: () => steps.push('recycle') }),
     },
   }
   const context = {
-    id: 'r', attempt: 2, context: { kv, prompt: [1, 2] }, instance: { id: 'here', incarnation: 'y' },
-    signal: new AbortController().signal, clock: { monotonic: () => 0 }, services,
+    id: 'r',
+    attempt: 2,
+    context: { kv, prompt: [1, 2] },
+    instance: { id: 'here', incarnation: 'y' },
+    signal: new AbortController().signal,
+    clock: { monotonic: () => 0 },
+    services,
   }
   return { event: await transfer.run(context as unknown as ActorContext), steps }
 }

@@ -1,11 +1,11 @@
 /** Nothing grows on the native library: 200 prefills, 2,000 decode steps, tensors and memory flat. */
 import process from 'node:process'
 import { describe, expect, it } from 'vitest'
-import { EngineCore } from '../../../../../runtime/engine/loop/core.ts'
-import { tfjsForward } from '../../../../../runtime/engine/tfjs/decoder.ts'
-import { memorySource, randomTensors, testConfig } from '../../../../helpers/source.ts'
-import { tensorflowHere } from '../../../../helpers/tensorflow.ts'
-import { decodeAll, generate, greedy, newName, prompt } from '../../../../helpers/toy-engine.ts'
+import { EngineCore } from '../../runtime/engine/loop/core.ts'
+import { tfjsForward } from '../../runtime/engine/tfjs/decoder.ts'
+import { memorySource, randomTensors, testConfig } from '../helpers/source.ts'
+import { tensorflowHere } from '../helpers/tensorflow.ts'
+import { decodeAll, generate, greedy, newName, prompt } from '../helpers/toy-engine.ts'
 
 const MB = 1e6
 const patience = (): AbortSignal => AbortSignal.timeout(120_000)

@@ -1,0 +1,85 @@
+/**
+ * A cost profile out of measured iterations: the law of runtime/policy/profile.ts by least squares of the relative error.
+ * Knows nothing of where the measurements come from.
+ * @module
+ */
+import { VolleyError } from '../errors.ts'
+import type { CostProfile } from '../policy/profile.ts'
+
+/** One measured iteration. */
+export interface IterationSample {
+  /** Prefill tokens in it, and the sum of (k + x)² - k² over its chunks of x tokens after k. */
+  tokens: number
+  pairs: number
+  /** Tokens resident in the decodes, and how many decodes. */
+  resident: number
+  sequences: number
+  ms: number
+  /** How much it counts. @default {1} */
+  weight?: number
+}
+
+/** What a fit finds: all of a profile but its name and its memory. */
+export type CostLaw = Omit<CostProfile, 'name' | 'kvTokens' | 'kvBytesPerToken'>
+
+const row = (
+  { tokens, pairs, resident, sequences }: IterationSample,
+): number[] => [1, tokens, pairs, resident, sequences]
+
+/** Fits the law; no coefficient is negative. Error: `invalid_request` when the samples do not tell its terms apart. */
+export function fitCosts(samples: readonly IterationSample[]): CostLaw {
+  const columns = [0, 1, 2, 3, 4]
+  for (;;) {
+    const found = leastSquares(samples, columns)
+    const lowest = found.indexOf(Math.min(...found))
+    if (found[lowest]! >= 0) {
+      const at = (column: number) => found[columns.indexOf(column)] ?? 0
+      return { baseMs: at(0), perTokenMs: at(1), perPairMs: at(2), perResidentMs: at(3), perSequenceMs: at(4) }
+    }
+    columns.splice(lowest, 1)
+  }
+}
+
+/** Minimises the weighted sum of ((row · x - ms) / ms)² over some columns, by the normal equations. */
+function leastSquares(samples: readonly IterationSample[], columns: readonly number[]): number[] {
+  const n = columns.length
+  const matrix = columns.map(() => Array<number>(n + 1).fill(0))
+  // Columns differ by many orders of magnitude: each is scaled to 1.
+  const scale = columns.map((c) => Math.max(...samples.map((s) => row(s)[c]!)))
+  for (const sample of samples) {
+    const { weight = 1 } = sample
+    const values = row(sample)
+    const scaled = columns.map((c, at) => values[c]! / scale[at]! / sample.ms)
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) matrix[i]![j]! += scaled[i]! * scaled[j]! * weight
+      matrix[i]![n]! += scaled[i]! * weight
+    }
+  }
+  return solve(matrix).map((value, at) => value / scale[at]!)
+}
+
+/** Gauss-Jordan elimination of an n x (n + 1) system. */
+function solve(matrix: number[][]): number[] {
+  const n = matrix.length
+  for (let at = 0; at < n; at++) {
+    let pivot = at
+    for (let r = at + 1; r < n; r++) if (Math.abs(matrix[r]![at]!) > Math.abs(matrix[pivot]![at]!)) pivot = r
+    ;[matrix[at], matrix[pivot]] = [matrix[pivot]!, matrix[at]!]
+    const head = matrix[at]!
+    if (!(Math.abs(head[at]!) > 1e-12)) {
+      throw new VolleyError(
+        'invalid_request',
+        'Cannot fit a cost profile: the measurements do not tell its terms apart',
+        {
+          remedy: 'measure prefills and decodes of several lengths and batch sizes',
+        },
+      )
+    }
+    for (const other of matrix) {
+      if (other === head) continue
+      const factor = other[at]! / head[at]!
+      for (let c = at; c <= n; c++) other[c]! -= factor * head[c]!
+    }
+  }
+  return matrix.map((line, at) => line[n]! / line[at]!)
+}

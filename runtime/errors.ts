@@ -29,6 +29,9 @@ export const ERROR_KINDS = {
   request_timeout: caller(408),
   context_length_exceeded: caller(),
   tokenizer_missing: caller(),
+  image_invalid: caller(),
+  image_unsupported: caller(415),
+  image_too_large: caller(413),
   invalid_api_key: { status: 401, exit: 1, type: 'authentication_error' },
   pipeline_not_found: caller(404),
   // the system's state

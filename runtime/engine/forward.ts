@@ -5,9 +5,19 @@
 import type { KvPool } from '../kv/pool.ts'
 import type { DecoderConfig } from './load/source.ts'
 
+/** Rows whose vectors are given instead of looked up: what an encoder made of a picture, at its placeholders' places. */
+export interface GivenRows {
+  /** Index in the chunk's `tokens` of the first of them. */
+  at: number
+  /** [rows, hiddenSize] */
+  vectors: Float32Array
+}
+
 /** A run of consecutive tokens of one sequence. Their K and V are written to the pool; earlier positions are read from it. */
 export interface Chunk {
   tokens: ArrayLike<number>
+  /** Rows that take these vectors. Their tokens are not looked up, but must be of the vocabulary all the same. */
+  given?: readonly GivenRows[]
   /** Position of `tokens[0]`. */
   start: number
   /** Pool blocks of the sequence in order; covers positions 0 .. start + tokens.length - 1. */

@@ -4,10 +4,13 @@
  * @module
  */
 
+/** A piece of a message: text, or the place of a picture, which becomes the model's one placeholder token. */
+export type ContentPart = { type: 'text'; text: string } | { type: 'image' }
+
 /** One chat message as a template sees it. */
 export interface ChatMessage {
   role: string
-  content: string | { type: 'text'; text: string }[]
+  content: string | ContentPart[]
   [key: string]: unknown
 }
 

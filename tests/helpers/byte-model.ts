@@ -48,7 +48,7 @@ export function byteModel(
     chat(messages: ChatMessage[]) {
       needTokenizer()
       const lines = messages.map(({ role, content }) =>
-        encode(`${role}: ${typeof content === 'string' ? content : content.map((part) => part.text).join('')}\n`)
+        encode(`${role}: ${typeof content === 'string' ? content : content.map((p) => (p.type === 'text' ? p.text : '')).join('')}\n`)
       )
       return [BEGIN, ...lines.flat()]
     },

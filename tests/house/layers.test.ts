@@ -96,6 +96,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   '@tensorflow/tfjs-backend-webgpu': ['runtime/engine/tfjs/'],
   '@huggingface/tokenizers': ['runtime/engine/text/'],
   '@huggingface/jinja': ['runtime/engine/text/'],
+  sharp: ['runtime/engine/vision/'],
   hono: ['actors/gateway/http/'],
   '@hono/node-server': ['actors/gateway/http/'],
   zod: ['actors/gateway/http/'],

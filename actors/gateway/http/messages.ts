@@ -23,10 +23,10 @@ export function toChatMessages(messages: ChatBody['messages']): ChatMessage[] {
 
 /** Characters of text in the messages. */
 export const chatLength = (messages: readonly ChatMessage[]): number =>
-  messages.reduce(
-    (sum, { content }) => sum + (typeof content === 'string' ? content : content.map((p) => p.text).join('')).length,
-    0,
-  )
+  messages.reduce((sum, { content }) => {
+    const texts = typeof content === 'string' ? [content] : content.map((p) => (p.type === 'text' ? p.text : ''))
+    return sum + texts.join('').length
+  }, 0)
 
 function contentOf(message: BodyMessage, param: string): ChatMessage['content'] {
   const { role, content } = message

@@ -4,14 +4,14 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import type { DecoderConfig } from './source.ts'
+import type { DecoderConfig, VisionConfig } from './source.ts'
 import type { TensorTable } from './tensor.ts'
 
 /** Bytes sampled at the start, middle and end of each tensor. */
 const SAMPLE_BYTES = 256
 
 /** 32 hex characters. Reads some 200 KiB of a model with 300 tensors. */
-export function weightsDigest(config: DecoderConfig, tensors: TensorTable): string {
+export function weightsDigest(config: DecoderConfig | VisionConfig, tensors: TensorTable): string {
   const hash = createHash('sha256').update(JSON.stringify(config))
   for (const [name, entry] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(JSON.stringify([name, entry.type, entry.shape, entry.bytes]))

@@ -6,9 +6,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkConfig, familyOf, invalidConfig, unsupported, wholeNumber } from './config-check.ts'
-import { readJson, tokenIds } from './json-file.ts'
+import { fields, readJson, tokenIds } from './json-file.ts'
 import { hfRope } from './rope.ts'
 import type { DecoderConfig } from './source.ts'
+import { VISION_MODELS } from './vision-config.ts'
 
 type Raw = Record<string, unknown>
 
@@ -23,7 +24,7 @@ const DEFAULTS: Record<DecoderConfig['family'], { contextLength: number; sliding
 /** config.json and generation_config.json. Errors: `model_file_missing`, `model_file_invalid`, `model_unsupported`. */
 export function hfDecoderConfig(directory: string): DecoderConfig {
   const path = join(directory, 'config.json')
-  const raw = readJson(path)
+  const raw = decoderPart(readJson(path))
   const family = familyOf(raw['model_type'], path)
   const whole = (name: string) => wholeNumber(raw[name], name, path)
   const heads = whole('num_attention_heads')
@@ -49,6 +50,12 @@ export function hfDecoderConfig(directory: string): DecoderConfig {
     bosToken: tokenIds(raw['bos_token_id'])[0],
     endTokens: hfEndTokens(raw, directory),
   }, path)
+}
+
+/** Models that see keep their decoder's numbers one level down; whether embeddings are tied is told above. */
+function decoderPart(top: Raw): Raw {
+  if (!VISION_MODELS.has(String(top['model_type']))) return top
+  return { ...fields(top['text_config']), tie_word_embeddings: top['tie_word_embeddings'] ?? false }
 }
 
 /** End tokens of config.json (already read) and of generation_config.json, where either names some. */

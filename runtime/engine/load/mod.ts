@@ -4,6 +4,7 @@
  * @module
  */
 import { VolleyError } from '../../errors.ts'
+import { checkTensors, tensorSource } from './checked.ts'
 import { weightsDigest } from './digest.ts'
 import { GgufFile } from './gguf.ts'
 import { ggufDecoderConfig } from './gguf-config.ts'
@@ -12,8 +13,10 @@ import { locateModel } from './locate.ts'
 import { expectedTensors, ggufNames, hfNames, type NameOf, splitName } from './names.ts'
 import { openSafetensors } from './safetensors.ts'
 import type { DecoderConfig, ModelSource, TensorName } from './source.ts'
-import { readTensor, type TensorEntry, type TensorTable } from './tensor.ts'
+import type { TensorTable } from './tensor.ts'
 import { unpermuteRows } from './permute.ts'
+
+export { openVision } from './vision.ts'
 
 /** A model as its format's reader found it. */
 interface Found {
@@ -33,8 +36,10 @@ export function openModel(path: string): ModelSource {
   const location = locateModel(path)
   const found = location.kind === 'gguf' ? openGguf(location.path) : openHf(location.path)
   try {
-    const entries = checkTensors(found, location.path)
-    return modelSource(location.name, found, entries)
+    const { config, tensors } = found
+    const entries = checkTensors(tensors, found.nameOf, expectedTensors(config), location.path)
+    const source = tensorSource(location.name, weightsDigest(config, tensors), entries, () => found.close())
+    return { ...source, config, read: (name) => unpermuted(found, name, source.read(name)) }
   } catch (error) {
     found.close()
     throw error
@@ -63,56 +68,14 @@ function openGguf(path: string): Found {
 function openHf(directory: string): Found {
   const config = hfDecoderConfig(directory)
   const { files, tensors } = openSafetensors(directory)
-  const nameOf = hfNames(tensors.has('embed_tokens.weight') ? '' : 'model.')
+  const prefixes = ['', 'model.text_model.', 'model.']
+  const nameOf = hfNames(prefixes.find((prefix) => tensors.has(`${prefix}embed_tokens.weight`)) ?? 'model.')
   return { config, tensors, nameOf, permuted: false, close: () => files.forEach((file) => file.close()) }
 }
 
-/** The file's entry of each canonical name that is there. */
-function checkTensors({ config, tensors, nameOf }: Found, path: string): Map<TensorName, TensorEntry> {
-  const entries = new Map<TensorName, TensorEntry>()
-  for (const [name, { shape, optional }] of expectedTensors(config)) {
-    const entry = tensors.get(nameOf(name))
-    if (!entry) {
-      if (optional) continue
-      throw new VolleyError('model_file_invalid', `${path} lacks the tensor ${nameOf(name)}`, {
-        remedy: 'download it again: the weights and the configuration do not belong together.',
-        param: path,
-      })
-    }
-    if (entry.shape.join() !== shape.join()) {
-      const shapes = `[${entry.shape.join(', ')}], not [${shape.join(', ')}] as its configuration says`
-      throw new VolleyError('tensor_shape', `${entry.file.path}: tensor ${nameOf(name)} is ${shapes}`, {
-        remedy: 'download it again: the weights and the configuration do not belong together.',
-        param: path,
-      })
-    }
-    entries.set(name, entry)
-  }
-  return entries
-}
-
-function modelSource(modelName: string, found: Found, entries: Map<TensorName, TensorEntry>): ModelSource {
-  const { config } = found
-  const entryOf = (name: TensorName) => {
-    const entry = entries.get(name)
-    if (entry) return entry
-    throw new VolleyError('model_file_invalid', `Model ${modelName} has no tensor ${name}`)
-  }
-  return {
-    config,
-    name: modelName,
-    digest: weightsDigest(config, found.tensors),
-    has: (name) => entries.has(name),
-    shape: (name) => [...entryOf(name).shape],
-    read(name) {
-      const values = readTensor(entryOf(name), name)
-      const { own } = splitName(name)
-      if (found.permuted && (own === 'q' || own === 'qBias')) return unpermuteRows(values, config.heads, config.headDim)
-      if (found.permuted && (own === 'k' || own === 'kBias')) {
-        return unpermuteRows(values, config.kvHeads, config.headDim)
-      }
-      return values
-    },
-    close: () => found.close(),
-  }
+function unpermuted({ permuted, config }: Found, name: TensorName, values: Float32Array): Float32Array {
+  const { own } = splitName(name)
+  if (permuted && (own === 'q' || own === 'qBias')) return unpermuteRows(values, config.heads, config.headDim)
+  if (permuted && (own === 'k' || own === 'kBias')) return unpermuteRows(values, config.kvHeads, config.headDim)
+  return values
 }

@@ -57,12 +57,15 @@ function named(top: Record<string, string>, inLayer: Map<string, string>, prefix
   }
 }
 
+/** Canonical names with the shape each must have, and whether the model can do without. */
+export type ExpectedTensors = Map<TensorName, { shape: number[]; optional: boolean }>
+
 /** Every tensor a decoder of this configuration may have: its shape, and whether it can do without. */
-export function expectedTensors(config: DecoderConfig): Map<TensorName, { shape: number[]; optional: boolean }> {
+export function expectedTensors(config: DecoderConfig): ExpectedTensors {
   const { hiddenSize: hidden, intermediateSize: inter, vocabSize, headDim } = config
   const q = config.heads * headDim
   const kv = config.kvHeads * headDim
-  const expected = new Map<TensorName, { shape: number[]; optional: boolean }>()
+  const expected: ExpectedTensors = new Map()
   const add = (name: TensorName, shape: number[], optional = false) => expected.set(name, { shape, optional })
   add('embed', [vocabSize, hidden])
   add('norm', [hidden])

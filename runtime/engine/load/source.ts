@@ -40,8 +40,8 @@ export interface DecoderConfig {
  */
 export type TensorName = string
 
-export interface ModelSource {
-  readonly config: DecoderConfig
+/** Tensors of one part of a model, by canonical name. */
+export interface TensorSource {
   /** Name in the API. */
   readonly name: string
   /** Hex digest that names the weights: part of the numerics id. Cheap (header and sizes, or the file's sampled content). */
@@ -51,4 +51,33 @@ export interface ModelSource {
   /** Dequantised to float32, a fresh array each time. Errors: `tensor_shape`, `model_file_invalid`. */
   read(name: TensorName): Float32Array
   close(): void
+}
+
+export interface ModelSource extends TensorSource {
+  readonly config: DecoderConfig
+}
+
+/** A SigLIP encoder with pixel shuffle and a linear connector, as Idefics3 and SmolVLM have it. */
+export interface VisionConfig {
+  /** Side of a tile and of a patch, in pixels. */
+  imageSize: number
+  patchSize: number
+  hiddenSize: number
+  intermediateSize: number
+  layers: number
+  heads: number
+  layerNormEps: number
+  /** So many patches each way become one token. */
+  scaleFactor: number
+  /** The decoder's hidden size: what a token's vector is as long as. */
+  outputSize: number
+}
+
+/**
+ * The encoder's tensors have these names: `patch` [hidden, 3, patch, patch] · `positions` [patches, hidden] · `norm`
+ * [hidden] · `connector` [output, hidden * scale²] · `L.attnNorm` `L.ffnNorm` [hidden] · `L.q` `L.k` `L.v` `L.o` [hidden,
+ * hidden] · `L.up` [inter, hidden] `L.down` [hidden, inter]; and each its `…Bias`, but for `positions` and `connector`.
+ */
+export interface VisionSource extends TensorSource {
+  readonly config: VisionConfig
 }

@@ -6,7 +6,7 @@
 import { Environment, Interpreter, Template } from '@huggingface/jinja'
 import type { Clock } from '../../clock.ts'
 import { VolleyError } from '../../errors.ts'
-import type { ChatMessage } from '../text.ts'
+import type { ChatMessage, ContentPart } from '../text.ts'
 import { strftime } from './strftime.ts'
 
 /** A compiled template. */
@@ -60,9 +60,18 @@ export class ChatTemplate {
         return this.#takesText ? message : { ...message, content: [{ type: 'text', text: content }] }
       }
       if (this.#wantsParts || !Array.isArray(content)) return message
-      return { ...message, content: content.map((part) => part.text).join('\n') }
+      return { ...message, content: content.map(textOf).join('\n') }
     })
   }
+}
+
+/** A template that reads texts has no place for anything else. */
+function textOf(part: ContentPart): string {
+  if (part.type === 'text') return part.text
+  throw new VolleyError('invalid_request', `This model takes no pictures: its chat template reads text only`, {
+    remedy: 'leave the pictures out, or ask a model that takes them.',
+    param: 'messages',
+  })
 }
 
 /** What a template says with `raise_exception`. */

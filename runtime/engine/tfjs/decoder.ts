@@ -12,17 +12,17 @@ import { isBatchInvariant, startBackend } from './backend.ts'
 import { embed } from './kernels/embed.ts'
 import { call } from './kernels/kernel.ts'
 import { kvAppend } from './kernels/kv-append.ts'
-import { matMul } from './kernels/mat-mul.ts'
 import { pagedAttention } from './kernels/paged-attention.ts'
 import { rmsNorm } from './kernels/rms-norm.ts'
 import { rope } from './kernels/rope.ts'
 import { Scratch } from './kernels/scratch.ts'
 import { siluMul } from './kernels/silu-mul.ts'
+import { type Linear, linear } from './linear.ts'
 import { inverseFrequencies, rotaryRows, rotateHalfMatrix } from './rotary.ts'
 import { planStep, type Step } from './step.ts'
 import { nativeBackend } from './tensorflow/load.ts'
 import { LEAST_ROWS, proveRows, runApart } from './tensorflow/rows.ts'
-import { type LayerWeights, type Linear, loadWeights } from './weights.ts'
+import { type LayerWeights, loadWeights } from './weights.ts'
 
 /** Raised whenever a kernel's result changes by a bit: caches made before must not be mixed with those made after. */
 const KERNEL_VERSION = 1
@@ -57,7 +57,8 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
   const logits = (step: Step, pool: KvPool): tf.Tensor | undefined =>
     tf.tidy(() => {
       const context: StepContext = { step, pool, scratch, rotateHalf, ...rotaryRows(frequencies, step.positions) }
-      let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens: step.tokens })
+      const { tokens, given } = step
+      let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens, given })
       for (const [index, layer] of weights.layers.entries()) {
         const last = index === weights.layers.length - 1
         const next = tf.tidy(() => layerForward(config, layer, index, last, x, context))
@@ -98,9 +99,6 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
     },
   }
 }
-
-const linear = ({ weight, bias }: Linear, x: tf.Tensor): tf.Tensor =>
-  call(matMul, bias === undefined ? { x, weight } : { x, weight, bias }, {})
 
 /**
  * One layer: x [rows, hidden] in and out. The last layer goes on with the wanted rows only, once every row's K and V

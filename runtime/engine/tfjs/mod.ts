@@ -3,3 +3,4 @@
  * @module
  */
 export { tfjsForward } from './decoder.ts'
+export { tfjsEncoder } from './vision/encoder.ts'

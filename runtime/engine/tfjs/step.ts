@@ -5,7 +5,7 @@
  */
 import { VolleyError } from '../../errors.ts'
 import type { KvPool } from '../../kv/pool.ts'
-import type { Chunk } from '../forward.ts'
+import type { Chunk, GivenRows } from '../forward.ts'
 import type { DecoderConfig } from '../load/source.ts'
 
 /** One chunk as rows row .. row + rows - 1 of the batch, at positions start .. start + rows - 1. */
@@ -21,6 +21,8 @@ export interface Step {
   /** Those of the chunks, and behind them those that only pad. */
   rows: number
   tokens: Int32Array
+  /** As in the chunks, counted from the batch's first row. */
+  given: GivenRows[]
   positions: Int32Array
   spans: Span[]
   /** Rows whose logits are wanted, in order; behind them those that only pad. */
@@ -31,7 +33,7 @@ const fail = (message: string): never => {
   throw new VolleyError('engine_failed', message, { remedy: 'report this: the engine was handed a malformed step' })
 }
 
-function check({ tokens, start, table }: Chunk, config: DecoderConfig, pool: KvPool): void {
+function check({ tokens, start, table, given = [] }: Chunk, config: DecoderConfig, pool: KvPool): void {
   const end = start + tokens.length
   if (!(start >= 0) || tokens.length === 0) fail(`A chunk of ${tokens.length} tokens at ${start} cannot run`)
   const blocks = Math.ceil(end / pool.shape.blockTokens)
@@ -43,6 +45,12 @@ function check({ tokens, start, table }: Chunk, config: DecoderConfig, pool: KvP
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i] as number
     if (!(token >= 0 && token < config.vocabSize)) fail(`Token ${token} is not in a vocabulary of ${config.vocabSize}`)
+  }
+  for (const { at, vectors } of given) {
+    const rows = vectors.length / config.hiddenSize
+    if (!Number.isInteger(rows) || !(at >= 0 && at + rows <= tokens.length)) {
+      fail(`${rows} given vectors of ${config.hiddenSize} at row ${at} do not fit a chunk of ${tokens.length}`)
+    }
   }
 }
 
@@ -58,6 +66,7 @@ export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: 
   const rows = Math.max(leastRows, chunks.reduce((sum, chunk) => sum + chunk.tokens.length, 0))
   const rowTokens = new Int32Array(rows)
   const positions = new Int32Array(rows)
+  const given: GivenRows[] = []
   const spans: Span[] = []
   const wanted: number[] = []
   let row = 0
@@ -66,6 +75,7 @@ export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: 
     const { tokens, start, table, logits } = chunk
     const count = tokens.length
     rowTokens.set(tokens, row)
+    for (const { at, vectors } of chunk.given ?? []) given.push({ at: row + at, vectors })
     for (let i = 0; i < count; i++) positions[row + i] = start + i
     spans.push({ row, rows: count, start, table })
     for (let i = logits === 'all' ? 0 : count - 1; logits !== 'none' && i < count; i++) wanted.push(row + i)
@@ -74,5 +84,5 @@ export function planStep(chunks: readonly Chunk[], config: DecoderConfig, pool: 
   rowTokens.fill(rowTokens[0] ?? 0, row)
   positions.fill(positions[0] ?? 0, row)
   while (wanted.length > 0 && wanted.length < leastRows) wanted.push(wanted[0] as number)
-  return { rows, tokens: rowTokens, positions, spans, wanted: Int32Array.from(wanted) }
+  return { rows, tokens: rowTokens, given, positions, spans, wanted: Int32Array.from(wanted) }
 }

@@ -1,17 +1,11 @@
 /**
- * Reads a model's tensors one at a time, checks each against the configuration, turns matrices to [in, out] and uploads
- * them. Knows names and shapes; nothing of what is computed with them.
+ * A decoder's tensors on the backend. Knows names and shapes; nothing of what is computed with them.
  * @module
  */
-import * as tf from '@tensorflow/tfjs-core'
-import { VolleyError } from '../../errors.ts'
+import type * as tf from '@tensorflow/tfjs-core'
 import type { DecoderConfig, ModelSource } from '../load/source.ts'
-
-/** A matrix [in, out] and perhaps a bias [out]. */
-export interface Linear {
-  weight: tf.Tensor
-  bias?: tf.Tensor
-}
+import type { Linear } from './linear.ts'
+import { Upload } from './upload.ts'
 
 export interface LayerWeights {
   attnNorm: tf.Tensor
@@ -37,67 +31,22 @@ export interface Weights {
   dispose(): void
 }
 
-/** [rows, columns] to [columns, rows], in squares that fit the first-level cache. */
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(values.length)
-  const side = 32
-  for (let r0 = 0; r0 < rows; r0 += side) {
-    const r1 = Math.min(rows, r0 + side)
-    for (let c0 = 0; c0 < columns; c0 += side) {
-      const c1 = Math.min(columns, c0 + side)
-      for (let c = c0; c < c1; c++) for (let r = r0; r < r1; r++) out[c * rows + r] = values[r * columns + c] as number
-    }
-  }
-  return out
-}
-
-function readChecked(source: ModelSource, name: string, shape: number[]): Float32Array {
-  if (!source.has(name)) {
-    throw new VolleyError('model_file_invalid', `Model "${source.name}" has no tensor "${name}"`, {
-      remedy: 'the file is incomplete or of another family than its configuration says: fetch the model again',
-      param: name,
-    })
-  }
-  const found = source.shape(name)
-  if (found.length !== shape.length || found.some((size, i) => size !== shape[i])) {
-    throw new VolleyError(
-      'tensor_shape',
-      `Tensor "${name}" of model "${source.name}" is [${found.join(', ')}] and must be [${shape.join(', ')}]`,
-      { remedy: 'the configuration and the weights are not of one model: fetch both again', param: name },
-    )
-  }
-  return source.read(name)
-}
-
 /** Errors: `model_file_invalid` (a tensor is missing), `tensor_shape`. Nothing stays allocated after an error. */
 export function loadWeights(source: ModelSource): Weights {
   const { config } = source
-  const made: tf.Tensor[] = []
-  const dispose = () => tf.dispose(made.splice(0))
-  const upload = (values: Float32Array, shape: number[]): tf.Tensor => {
-    const tensor = tf.tensor(values, shape)
-    made.push(tensor)
-    return tensor
-  }
-  const vector = (name: string, size: number) => upload(readChecked(source, name, [size]), [size])
-  const matrix = (name: string, out: number, inner: number) =>
-    upload(transposed(readChecked(source, name, [out, inner]), out, inner), [inner, out])
-  const linear = (name: string, out: number, inner: number, bias?: 'required' | 'optional'): Linear => {
-    const weight = matrix(name, out, inner)
-    const has = bias === 'required' || (bias === 'optional' && source.has(`${name}Bias`))
-    return has ? { weight, bias: vector(`${name}Bias`, out) } : { weight }
-  }
+  const upload = new Upload(source)
+  const { vector, linear } = upload
   try {
     const { vocabSize, hiddenSize, tiedEmbeddings } = config
-    const layers = Array.from({ length: config.layers }, (_, i) => loadLayer(config, i, source, vector, linear))
-    const embed = readChecked(source, 'embed', [vocabSize, hiddenSize])
+    const layers = Array.from({ length: config.layers }, (_, i) => loadLayer(config, i, source, upload))
+    const embed = upload.read('embed', [vocabSize, hiddenSize])
     const norm = vector('norm', hiddenSize)
     const head = tiedEmbeddings
-      ? { weight: upload(transposed(embed, vocabSize, hiddenSize), [hiddenSize, vocabSize]) }
+      ? { weight: upload.turned(embed, vocabSize, hiddenSize) }
       : linear('head', vocabSize, hiddenSize)
-    return { embed, layers, norm, head, dispose }
+    return { embed, layers, norm, head, dispose: upload.dispose }
   } catch (error) {
-    dispose()
+    upload.dispose()
     throw error
   }
 }
@@ -106,8 +55,7 @@ function loadLayer(
   config: DecoderConfig,
   layer: number,
   source: ModelSource,
-  vector: (name: string, size: number) => tf.Tensor,
-  linear: (name: string, out: number, inner: number, bias?: 'required' | 'optional') => Linear,
+  { vector, linear }: Upload,
 ): LayerWeights {
   const { family, hiddenSize: hidden, intermediateSize: inter, heads, kvHeads, headDim } = config
   const at = (name: string) => `${layer}.${name}`

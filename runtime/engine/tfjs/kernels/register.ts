@@ -3,6 +3,11 @@
  * @module
  */
 import * as tf from '@tensorflow/tfjs-core'
+import { gelu } from '../vision/kernels/gelu.ts'
+import { layerNorm } from '../vision/kernels/layer-norm.ts'
+import { patches } from '../vision/kernels/patches.ts'
+import { pixelShuffle } from '../vision/kernels/pixel-shuffle.ts'
+import { tileAttention } from '../vision/kernels/tile-attention.ts'
 import { embed } from './embed.ts'
 import type { Kernel } from './kernel.ts'
 import { kvAppend } from './kv-append.ts'
@@ -33,4 +38,9 @@ export function registerKernels(backendName: string): void {
   register(backendName, kvAppend)
   register(backendName, pagedAttention)
   register(backendName, siluMul)
+  register(backendName, patches)
+  register(backendName, layerNorm)
+  register(backendName, gelu)
+  register(backendName, tileAttention)
+  register(backendName, pixelShuffle)
 }

@@ -1,0 +1,23 @@
+/**
+ * The encoder port: tiles in, vectors of the decoder's width out. What implements it knows mathematics; nothing of
+ * requests, prompts or files.
+ * @module
+ */
+import type { VisionConfig } from '../load/source.ts'
+
+export interface ImageEncoder {
+  readonly config: VisionConfig
+  readonly backend: string
+  /** Backend, dtype and kernel version: with the weights' digest, what decides the bits of the answer. */
+  readonly numerics: string
+  /** Tokens a tile becomes. */
+  readonly tileTokens: number
+  /**
+   * `pixels` [tiles, 3, imageSize, imageSize]; answers [tiles * tileTokens, outputSize]. A tile's bits do not depend on
+   * what else is in the call: tiles may be spread over several encoders. Error: `engine_failed` (no whole tile).
+   */
+  encode(pixels: Float32Array): Promise<Float32Array>
+  /** Bytes the backend holds now, and live tensors (tests watch both). */
+  memory(): { bytes: number; tensors: number }
+  dispose(): void
+}

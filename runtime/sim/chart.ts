@@ -42,7 +42,7 @@ export interface ChartNode {
 }
 
 /** More than this and the chart's context counts something without end. */
-const MAX_NODES = 10_000
+const MAX_NODES = 2_000
 
 type Open = { -readonly [K in keyof ChartNode]: ChartNode[K] }
 

@@ -67,8 +67,8 @@ describe('whatever the load, the policy and the memory', () => {
         const tooLong = rows.filter(({ input, output }) => input + output > about.kvTokens)
         expect(result).toMatchObject({ offered: rows.length, rejected: tooLong.length })
         expect(result.finished + result.rejected + result.failed).toBe(rows.length)
-        // Only who lost its KV nine times has failed; all others are done.
-        expect(result.failed * 9).toBeLessThanOrEqual(result.preempted)
+        // Only who lost its KV several times has failed; all others are done.
+        expect(result.failed * 2).toBeLessThanOrEqual(result.preempted)
         if (result.failed === 0) {
           expect(tokens).toBe(rows.reduce((sum, r) => sum + (tooLong.includes(r) ? 0 : r.output), 0))
         }

@@ -3,9 +3,8 @@
  * @module
  */
 import type { LlmContext } from '../../runtime/machine/generate.ts'
-import { defineActor } from '../../runtime/pool/actor.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
-import type { Actor } from '../../runtime/pool/actor.ts'
+import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
 import { choicesOf, samplingOf } from '../request.ts'
 import { kvRef } from '../kv.ts'
 import { whenRoom } from '../room.ts'

@@ -116,11 +116,14 @@ export class InstanceHost {
     // Counted before the claim's answer, or many hops at once would all find the same room.
     this.taking.set(hop.id, handOver)
     holds.expect(hop.id, actor.tokensOf(handOver))
-    const claimed = await this.claim(handOver, found!).finally(() => this.taking.delete(hop.id))
-    if (!claimed) {
-      holds.unexpect(hop.id)
-      return { status: await this.settle(handOver) }
+    let claimed: Job | undefined
+    try {
+      claimed = await this.claim(handOver, found!)
+    } finally {
+      this.taking.delete(hop.id)
+      if (!claimed) holds.unexpect(hop.id)
     }
+    if (!claimed) return { status: await this.settle(handOver) }
     this.accepted++
     void this.work(claimed, actor).catch((error) => this.report(error, hop.id))
     return { status: 'accepted', accepted: this.accepted }

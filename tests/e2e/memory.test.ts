@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import type { InstanceHost } from '../../runtime/pool/host.ts'
 import { sleep } from '../../runtime/clock.ts'
 import { defineActor } from '../../runtime/pool/actor.ts'
-import { MemoryCluster, readAll, submission } from '../helpers/memory-cluster.ts'
+import { policyOf } from '../../runtime/policy/mod.ts'
+import { MemoryCluster, type MemoryClusterOptions, readAll, submission } from '../helpers/memory-cluster.ts'
 import { scriptedToken } from '../helpers/script-engine.ts'
 
 test('one request walks through prefill, transfer and decode on two instances', async () => {
@@ -75,4 +77,22 @@ test('what an actor keeps after its job was dropped is freed at once', async () 
   await cluster.clock.advance(50)
   expect((await ended).error?.code).toBe('cancelled')
   expect(cluster.instances.map((i) => [i.holds.size, i.host.jobs.size])).toEqual([[0, 0]])
+})
+
+test('a claim that cannot be written leaves no room counted as taken', async () => {
+  // Nothing that the first instance writes arrives, until it gives up; only then does the second take work.
+  const onOperation: MemoryClusterOptions['onOperation'] = ({ client, kind, subject }) =>
+    client === 'i1' && kind === 'put' && subject.includes('volley_requests') ? 'lose' : 'ok'
+  const cluster = new MemoryCluster({ onOperation, policy: policyOf('single') })
+  await cluster.start()
+  let result: Awaited<ReturnType<typeof readAll>> | undefined
+  void cluster.front.submit(submission(), new AbortController().signal).then(async (open) => (result = await readAll(open.tokens)))
+  const [first, second] = cluster.instances.map((instance) => instance.host) as [InstanceHost, InstanceHost]
+  second.draining = true
+  cluster.clock.setTimer(3_000, () => (first.draining = true))
+  cluster.clock.setTimer(20_000, () => (second.draining = false))
+  expect(await cluster.clock.runUntil(() => result !== undefined, 50_000)).toBe(true)
+  expect(result!.error).toBeUndefined()
+  await cluster.clock.advance(20_000)
+  expect(cluster.instances.map((instance) => instance.holds.waitingTokens)).toEqual([0, 0])
 })

@@ -147,6 +147,7 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabot
     for (const [i, instance] of cluster.instances.entries()) {
       if (!cluster.processes.get(`i${i + 1}`)!.alive) continue
       if (instance.host.jobs.size > 0) bad.push(`instance ${i + 1} still works`)
+      if (instance.holds.waitingTokens > 0) bad.push(`instance ${i + 1} still counts ${instance.holds.waitingTokens} tokens as waiting`)
       if (instance.holds.size > 0 || cluster.engines[i]!.stats().holds > 0) bad.push(`instance ${i + 1} still holds KV`)
     }
     for (const error of cluster.errors) bad.push(`reported: ${String(error)}`)

@@ -13,7 +13,7 @@ import { inspectAll, inspectOne } from '../../runtime/client/inspect.ts'
 import { inject } from '../../runtime/pool/inject.ts'
 import type { Cluster } from '../../runtime/pool/view.ts'
 import { admit } from './admit.ts'
-import type { Front, FrontStats, OpenRequest, RequestDetails, RequestSummary, Submission } from './front.ts'
+import type { Front, FrontStats, OpenRequest, PictureSide, RequestDetails, RequestSummary, Submission } from './front.ts'
 import { type End, OpenRequests, type OpenResponse } from './open-requests.ts'
 
 export interface ClusterFrontOptions {
@@ -22,6 +22,8 @@ export interface ClusterFrontOptions {
   /** This gateway's id: one subject token, new for every life of the process. */
   gateway: string
   text: TextModel
+  /** Where the model sees. */
+  pictures?: PictureSide
   cluster: Cluster
   /** Requests that may be open here at once; more are refused with 429. */
   maxOpen: number
@@ -41,10 +43,10 @@ export class ClusterFront implements Front {
   }
 
   models() {
-    const { text, cluster } = this.options
+    const { text, pictures, cluster } = this.options
     const name = toToken(text.name)
     const limits = cluster.view().instances.filter((i) => i.model === name).map((i) => i.contextLength)
-    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs }]
+    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs, ...(pictures && { pictures }) }]
   }
 
   stats(): FrontStats {

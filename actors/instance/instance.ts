@@ -7,6 +7,7 @@ import type { Bus, Subscription } from '../../runtime/bus/bus.ts'
 import { subjects } from '../../runtime/bus/subjects.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Engine } from '../../runtime/engine/engine.ts'
+import { ImageDecoder } from '../../runtime/engine/vision/decode.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
@@ -22,6 +23,9 @@ import type { Mover } from '../../runtime/pool/mover.ts'
 import { Records } from '../../runtime/pool/records.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import type { InstanceStats } from '../../runtime/pool/stats.ts'
+import type { ReleaseMessage } from '../../runtime/wire/hop.ts'
+import { PictureEncoder } from '../encode/encoder.ts'
+import { EncodePeers } from '../encode/peers.ts'
 import { isHere } from '../kv.ts'
 
 /** Prefills an instance takes before its first ones are through: enough to keep the engine busy, few enough to leave the rest to others. */
@@ -42,6 +46,12 @@ export interface InstanceOptions {
   /** Frees what the mover keeps of a hold, if anything. */
   mover: Mover & { forget(hold: string): void }
   stopWatch: Services['stopWatch']
+  /**
+   * Picture files to pixels, where the engine sees.
+   *
+   * @default {new ImageDecoder()}
+   */
+  pictures?: Pick<ImageDecoder, 'decode'>
   actors: readonly Actor[]
   host: string
   pid: number
@@ -49,24 +59,21 @@ export interface InstanceOptions {
   onError?: (error: unknown, request: string) => void
 }
 
-/** Body of a release from another instance: free this hold, its bytes have arrived. */
-interface ReleaseMessage {
-  hold: string
-  attempt: number
-}
-
 export class Instance {
   readonly host: InstanceHost
   readonly holds: Holds
   private readonly options: InstanceOptions
   private readonly gaps: GapMeter
+  private readonly actors: readonly Actor[]
+  private readonly encoder: PictureEncoder | undefined
+  private readonly peers: EncodePeers | undefined
   private stopTurning: (() => void) | undefined
   private readonly subscriptions: Subscription[] = []
   private presence: Presence | undefined
   private cancelTell: (() => void) | undefined
 
   constructor(options: InstanceOptions) {
-    const { bus, clock, id, incarnation, engine, text, mover, stopWatch, actors } = options
+    const { bus, clock, id, incarnation, engine, text, mover, stopWatch } = options
     this.options = options
     this.gaps = new GapMeter(clock)
     const records = new Records(bus, clock)
@@ -75,15 +82,24 @@ export class Instance {
       free(hold) {
         engine.release(hold)
         mover.forget(hold)
+        encoder?.forget(hold)
       },
       async wanted(request, hold) {
-        const next = (await records.read(request))?.record.next
-        return (next?.stored.context as Partial<LlmContext> | undefined)?.kv?.hold === hold
+        const { kv, embeds = [] } = ((await records.read(request))?.record.next?.stored.context ?? {}) as Partial<LlmContext>
+        return [kv, ...embeds].some((ref) => ref?.hold === hold && ref.instance === id)
       },
     })
-    const services: Services = { engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, gaps: this.gaps, stopWatch }
+    const encoder = this.encoderOf(options)
+    const peers = encoder && new EncodePeers({ bus, id, encoder, isDraining: () => this.host.draining })
+    this.encoder = encoder
+    this.peers = peers
+    // What cannot see does not say that it encodes.
+    this.actors = options.actors.filter(({ name }) => name !== 'encode' || encoder !== undefined)
+    const services: Services = {
+      engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, gaps: this.gaps, stopWatch, ...(peers ? { encoder: peers } : {}),
+    }
     this.host = new InstanceHost({
-      bus, clock, id, incarnation, model: toToken(text.name), actors, services,
+      bus, clock, id, incarnation, model: toToken(text.name), actors: this.actors, services,
       hasSlot: (slots) => this.freeSlots()[slots] > 0,
       release: (ref, attempt) => this.release(ref, attempt),
       onChange: () => this.tellSoon(),
@@ -95,6 +111,7 @@ export class Instance {
   async start(): Promise<void> {
     const { bus, clock, id } = this.options
     this.host.start()
+    this.peers?.start()
     this.stopTurning = every(clock, INTERVAL_MS, () => this.gaps.turn())
     this.subscriptions.push(
       bus.subscribe(subjects.instanceOp(id, 'drain'), (m) => {
@@ -113,6 +130,7 @@ export class Instance {
     this.host.draining = true
     await this.presence?.renew().catch(() => undefined)
     await this.host.stop(graceMs)
+    this.peers?.stop()
     for (const subscription of this.subscriptions) subscription.unsubscribe()
     this.cancelTell?.()
     this.stopTurning?.()
@@ -121,13 +139,14 @@ export class Instance {
   }
 
   stats(): InstanceStats {
-    const { id, incarnation, engine, text, actors, host, pid, clock } = this.options
-    const load = engine.stats()
+    const { id, incarnation, engine, text, host, pid, clock } = this.options
+    // Tiles whose files are still on their way are known here alone.
+    const load = { ...engine.stats(), encodeTilesWaiting: this.encoder?.waitingTiles ?? 0 }
     return {
       state: this.host.draining ? 'draining' : 'up',
       id, incarnation, host, pid,
       model: toToken(text.name),
-      phases: actors.map((a) => a.name),
+      phases: this.actors.map((a) => a.name),
       accepted: this.host.accepted,
       freeSlots: this.freeSlots(),
       engine: engine.info,
@@ -138,6 +157,17 @@ export class Instance {
       jobs: this.host.jobs.size,
       atMs: clock.now(),
     }
+  }
+
+  /** Undefined where the engine sees no pictures. */
+  private encoderOf({ engine, id, incarnation, mover, pictures = new ImageDecoder() }: InstanceOptions): PictureEncoder | undefined {
+    const { vision } = engine.info
+    if (vision === undefined || engine.encode === undefined) return undefined
+    return new PictureEncoder({
+      instance: { id, incarnation }, vision, mover, pictures, holds: this.holds,
+      encode: (job, signal) => engine.encode!(job, signal),
+      onChange: () => this.tellSoon(),
+    })
   }
 
   private freeSlots(): Record<SlotClass, number> {

@@ -17,9 +17,10 @@ import type { Label } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
 import { setLabel } from '../../runtime/pool/labels.ts'
 import { directPlane } from '../../runtime/transfer/direct.ts'
-import { engineMover } from '../../runtime/transfer/engine-mover.ts'
+import { planeMover } from '../../runtime/transfer/mover.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
 import { decode } from '../decode/actor.ts'
+import { encode } from '../encode/actor.ts'
 import { loadExtensions } from '../extensions.ts'
 import { prefill } from '../prefill/actor.ts'
 import { joinBus, listService, stopped } from '../process.ts'
@@ -29,7 +30,7 @@ import { transfer } from '../transfer/actor.ts'
 import { Instance } from './instance.ts'
 import { profileOf } from './profile.ts'
 
-const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
+const ACTORS: readonly Actor[] = [encode, prefill, transfer, decode, show]
 
 /** Runs until the signal fires. Errors: `model_file_missing`, `engine_unavailable`, `bus_unreachable`, … */
 export async function runInstance(config: Config, signal: AbortSignal): Promise<void> {
@@ -58,7 +59,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
         signal: either,
       })
       engine.onExit((error) => error !== undefined && failed.abort(error))
-      const mover = engineMover({ plane, engine, onPull: (request) => instance.holds.renew(request) })
+      const mover = planeMover({ plane, onPull: (request) => instance.holds.renew(request) })
       const instance: Instance = new Instance({
         bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover, stopWatch: stopWatchOf(text),
         actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine),

@@ -84,6 +84,7 @@ export class EngineCore implements Engine {
   }
 
   async prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
+    for (const { vectors } of job.given ?? []) handled(vectors)
     this.#admit(signal)
     checkPrefill(job, this.info)
     const { promise, resolve, reject } = Promise.withResolvers<PrefillResult>()
@@ -91,6 +92,8 @@ export class EngineCore implements Engine {
       cache: this.#cache,
       contextLength: this.info.contextLength,
       gridTokens: this.#gridTokens,
+      hiddenSize: this.#forward.config.hiddenSize,
+      onArrival: () => this.#steps.wake(),
       onDone: ({ hold, ...outcome }) => {
         this.#holds.put(hold)
         this.#steps.meter.prefixHitTokens += outcome.cachedTokens

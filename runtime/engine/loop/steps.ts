@@ -67,6 +67,11 @@ export class Steps {
     this.#wake()
   }
 
+  /** A job that could not go on now can. */
+  wake(): void {
+    this.#wake()
+  }
+
   /** Fails all jobs with `error` and lets the loop end after the step under way. */
   close(error: VolleyError): void {
     this.#closed = true

@@ -21,5 +21,6 @@ export function kvRef(
   return { instance: id, incarnation, hold, tokens, bytes, blocks, numerics, encoder, ticket }
 }
 
-/** Whether the KV is on this very life of this instance. */
-export const isHere = (kv: KvRef, { id, incarnation }: InstanceName): boolean => kv.instance === id && kv.incarnation === incarnation
+/** Whether what is held is on this very life of this instance. */
+export const isHere = (held: Pick<KvRef, 'instance' | 'incarnation'>, { id, incarnation }: InstanceName): boolean =>
+  held.instance === id && held.incarnation === incarnation

@@ -7,6 +7,7 @@ import { VolleyError } from '../../runtime/errors.ts'
 import type { Engine, VisionInfo } from '../../runtime/engine/engine.ts'
 import type { ImageDecoder } from '../../runtime/engine/vision/decode.ts'
 import type { EncoderRef, PictureRef } from '../../runtime/machine/generate.ts'
+import { MAX_WAITING_TILES } from '../../runtime/pool/encoder.ts'
 import type { Holds } from '../../runtime/pool/holds.ts'
 import type { Mover } from '../../runtime/pool/mover.ts'
 import { type EncodedPart, type EncodePart, holdOfPart } from '../../runtime/wire/encode.ts'
@@ -19,8 +20,6 @@ import { stretchesOf, type Stretch } from './split.ts'
 const FILE_TIMEOUT_MS = 30_000
 /** Vectors that are kept for pictures that come again. */
 const CACHE_BYTES = 128 << 20
-/** Tiles that wait here: enough to keep the engine busy, few enough to leave the rest to others. */
-const MAX_WAITING_TILES = 32
 /** Vectors that requests hold here until their prompts are computed. */
 const MAX_HELD_BYTES = 256 << 20
 
@@ -63,13 +62,14 @@ export class PictureEncoder {
     this.#tileBytes = tileTokens * hiddenSize * Float32Array.BYTES_PER_ELEMENT
   }
 
-  /** Tiles that are to be encoded here. */
-  get waitingTiles(): number {
-    return [...this.#begun.values()].reduce((sum, { waiting }) => sum + waiting, 0)
+  /** Tiles that are to be encoded here, and the parts they belong to. */
+  get load(): { tiles: number; parts: number } {
+    const open = [...this.#begun.values()].filter(({ waiting }) => waiting > 0)
+    return { tiles: open.reduce((sum, { waiting }) => sum + waiting, 0), parts: open.length }
   }
 
   hasRoom(tiles: number): boolean {
-    const waiting = this.waitingTiles
+    const waiting = this.load.tiles
     const held = [...this.#begun.values()].reduce((sum, begun) => sum + begun.tiles, 0)
     const fits = held === 0 || (held + tiles) * this.#tileBytes <= MAX_HELD_BYTES
     return fits && (waiting === 0 || waiting + tiles <= MAX_WAITING_TILES)

@@ -12,8 +12,9 @@ import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
-import { joinBus, listService, stopped } from '../process.ts'
+import { joinBus, listService, modesOf, stopped } from '../process.ts'
 import { loadExtensions } from '../extensions.ts'
+import { directPlane } from '../../runtime/transfer/direct.ts'
 import { ClusterFront } from './cluster-front.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
@@ -29,10 +30,13 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   await loadExtensions(config.pipelines)
   const text = openText(await locateModel(config.model))
   const bus = await joinBus(config, gateway, signal)
+  // Pictures that go over NATS must not stand before tokens: a connection of their own.
+  const bulk = await joinBus(config, `${gateway} bulk`, signal)
+  const plane = await directPlane({ owner: gateway, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, modes: modesOf(config) })
   const cluster = new Cluster()
   await cluster.start(bus)
   const front = new ClusterFront({
-    bus, clock: realClock, gateway, text, cluster, maxOpen: MAX_OPEN,
+    bus, clock: realClock, gateway, text, cluster, plane, maxOpen: MAX_OPEN,
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
   const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
@@ -57,5 +61,6 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   // The model's key ages out by itself: another gateway may serve it still.
   model.stop()
   await presence.close().catch(() => undefined)
-  await bus.close()
+  await plane.close()
+  await Promise.all([bus.close(), bulk.close()])
 }

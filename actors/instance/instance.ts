@@ -11,7 +11,7 @@ import { ImageDecoder } from '../../runtime/engine/vision/decode.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
-import type { KvRef, LlmContext } from '../../runtime/machine/generate.ts'
+import type { EmbedsRef, KvRef, LlmContext } from '../../runtime/machine/generate.ts'
 import type { Actor, Services, SlotClass } from '../../runtime/pool/actor.ts'
 import { slotsOf } from '../../runtime/pool/slots.ts'
 import { GapMeter } from '../../runtime/pool/gaps.ts'
@@ -140,8 +140,8 @@ export class Instance {
 
   stats(): InstanceStats {
     const { id, incarnation, engine, text, host, pid, clock } = this.options
-    // Tiles whose files are still on their way are known here alone.
-    const load = { ...engine.stats(), encodeTilesWaiting: this.encoder?.waitingTiles ?? 0 }
+    // Tiles whose files are still on their way are known here, not to the engine.
+    const waiting = this.encoder?.load
     return {
       state: this.host.draining ? 'draining' : 'up',
       id, incarnation, host, pid,
@@ -150,7 +150,8 @@ export class Instance {
       accepted: this.host.accepted,
       freeSlots: this.freeSlots(),
       engine: engine.info,
-      load,
+      load: engine.stats(),
+      ...(waiting ? { encode: { tiles: waiting.tiles, hops: waiting.parts } } : {}),
       profile: this.options.profile,
       gaps: this.gaps.read(),
       holds: this.holds.size,
@@ -179,10 +180,10 @@ export class Instance {
   }
 
   private release(ref: Json, attempt: number): void {
-    const kv = ref as unknown as KvRef
-    if (isHere(kv, this.options)) return this.holds.release(kv.hold)
-    const body: ReleaseMessage = { hold: kv.hold, attempt }
-    this.options.bus.publish(subjects.instanceOp(kv.instance, 'release'), JSON.stringify(body))
+    const held = ref as unknown as KvRef | EmbedsRef
+    if (isHere(held, this.options)) return this.holds.release(held.hold)
+    const body: ReleaseMessage = { hold: held.hold, attempt }
+    this.options.bus.publish(subjects.instanceOp(held.instance, 'release'), JSON.stringify(body))
   }
 
   /** Tells schedulers soon, so that a freed slot does not wait for the next heartbeat. */

@@ -50,6 +50,8 @@ export const prefill: Actor = defineActor<LlmContext>({
       await claimed
       return { type: 'EMBEDS_LOST', report: { reason: lost.message } }
     }
+    // Where the prompt was found in a cache, some may still be on their way.
+    arriving?.giveUp()
     arriving?.recycle()
     const { hold: info, first, cachedTokens, computeMs } = computed
     holds.keep(hold, id, attempt, info.tokens)

@@ -171,17 +171,17 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   transfer: {
     flag: 'transfer',
     hint: 'MODE',
-    roles: ['instance'],
+    roles: ['gateway', 'instance'],
     default: 'auto',
-    help: 'how KV blocks move between instances: auto, memory, unix, tcp, nats',
+    help: 'how KV blocks and pictures move between processes: auto, memory, unix, tcp, nats',
     kind: oneOf(['auto', 'memory', 'unix', 'tcp', 'nats']),
   },
   transferHost: {
     flag: 'transfer-host',
     hint: 'ADDRESS',
-    roles: ['instance'],
+    roles: ['gateway', 'instance'],
     default: '127.0.0.1',
-    help: 'address of this machine on which instances of other machines may pull KV over TCP',
+    help: 'address of this machine on which instances of other machines may pull KV and pictures over TCP',
     kind: text('an address or a host name', /^[A-Za-z0-9.:_-]+$/),
   },
   apiKeys: {

@@ -6,7 +6,7 @@
  */
 import { candidates, carries, holder, least, lowest, pool } from './candidates.ts'
 import { decodeLoad, type Loads, prefillLoad } from './loads.ts'
-import type { ClusterView, Decision, InstanceView, Label, LabelChange, Policy } from './policy.ts'
+import type { ClusterView, Decision, InstanceView, LabelChange, Phase, Policy } from './policy.ts'
 import { prefillMs, residentLimit } from './profile.ts'
 
 /** Options for {@linkcode arrowV2}. */
@@ -52,7 +52,7 @@ export function arrowV2({
   flips = true,
 }: ArrowV2Options = {}): Policy<ArrowV2State> {
   /** Algorithm 3: half-flipped instances first, then the least resident work; one always stays. */
-  const flip = (view: ClusterView, from: Label, reason: string): LabelChange | undefined => {
+  const flip = (view: ClusterView, from: Phase, reason: string): LabelChange | undefined => {
     const members = pool(view, from)
     if (!flips || members.length <= 1) return undefined
     const free = members.filter((i) => view.nowMs - i.labelSinceMs >= dwellMs)

@@ -8,6 +8,7 @@ import { subjects } from '../bus/subjects.ts'
 import { ACK_WAIT_MS } from '../bus/topology.ts'
 import { type Clock, sleep } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
+import type { LlmContext } from '../machine/generate.ts'
 import type { ClusterView, Decision, LabelChange, PlaceRequest, Policy } from '../policy/policy.ts'
 import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
 import { Chooser } from './chooser.ts'
@@ -108,7 +109,7 @@ export class Dispatcher {
     const refused = new Set<string>()
     while (clock.monotonic() - pulledAt < ACK_WAIT_MS / 2) {
       const seen = cluster.flips
-      const { decision, entry } = this.decide(hop, refused, delivery.delivery)
+      const { decision, entry, alongside } = this.decide(hop, refused, delivery.delivery)
       // A flip that somebody else was faster with: what was decided on is no more.
       if (!(await this.flipAll(decision.labels ?? [], seen))) continue
       if (decision.instance === undefined) {
@@ -116,19 +117,22 @@ export class Dispatcher {
         await Promise.race([cluster.nextChange(), sleep(clock, 50)])
         continue
       }
-      const outcome = await this.handTo(decision.instance, hop, delivery, decision)
+      const outcome = await this.handTo(decision.instance, hop, delivery, { ...decision, alongside })
       if (hop.phase !== TIMER) this.note({ ...entry, outcome, atMs: clock.now() })
       if (!outcome.startsWith('refused')) return
       refused.add(decision.instance)
     }
   }
 
-  private decide(hop: Hop, refused: Set<string>, delivery: number): { decision: Decision; entry: LedgerEntry } {
+  private decide(hop: Hop, refused: Set<string>, delivery: number): { decision: Decision; entry: LedgerEntry; alongside: string[] } {
     const { clock, cluster } = this.options
     const view = cluster.view(clock.now())
     const instances = view.instances.filter((i) => !refused.has(i.id))
-    const request = placeRequest(hop)
-    const entryOf = (decision: Decision) => ({ decision, entry: ledgerEntry(view, request, decision, this.chooser.policy.name) })
+    const request = placeRequest(hop, clock.now())
+    const entryOf = (decision: Decision) => {
+      const alongside = this.chooser.alongside({ ...view, instances }, request, decision.instance)
+      return { decision, alongside, entry: ledgerEntry(view, request, { decision, alongside, policy: this.chooser.policy.name }) }
+    }
     if (hop.phase === TIMER) return entryOf({ instance: instances[0]?.id, scores: {}, reason: 'any' })
     if (hop.phase === 'decode') {
       // Decode goes where the KV is. Where that is gone, whoever gets it finds the loss and says so.
@@ -183,11 +187,13 @@ export class Dispatcher {
     this.options.onPlaced?.(entry)
   }
 
-  private async handTo(instance: string, hop: Hop, delivery: Delivery, { decodeHere = false, decodeAt }: Decision): Promise<string> {
-    const { bus, cluster } = this.options
+  private async handTo(instance: string, hop: Hop, delivery: Delivery, { decodeHere = false, decodeAt, alongside }: Decision & { alongside: string[] }): Promise<string> {
+    const { bus, clock, cluster } = this.options
     const { ackSubject, seq, delivery: count } = delivery
-    const placement = cluster.place(instance, slotsOf(hop.phase), placeRequest(hop).promptTokens)
-    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere, decodeAt: decodeAt ?? null }
+    const request = placeRequest(hop, clock.now())
+    const part = hop.phase === 'encode' ? Math.ceil((request.tiles ?? 0) / (1 + alongside.length)) : 0
+    const placement = cluster.place(instance, request, part)
+    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere, decodeAt: decodeAt ?? null, alongside }
     let outcome = 'timeout'
     let accepted: number | undefined
     try {
@@ -206,16 +212,18 @@ export class Dispatcher {
 }
 
 /** What a policy sees of a hop. */
-function placeRequest(hop: Hop): PlaceRequest {
-  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null; decodeAt?: string | null }
+function placeRequest(hop: Hop, nowMs: number): PlaceRequest {
+  const { promptTokens = 0, n = 1, sampling, images = [], kv, decodeAt } = hop.stored.context as Partial<LlmContext>
   return {
     id: hop.id,
     phase: hop.phase,
     slots: slotsOf(hop.phase),
     model: hop.model,
-    promptTokens: context.promptTokens ?? 0,
-    maxTokens: (context.sampling?.maxTokens ?? 0) * (context.n ?? 1),
-    kvOwner: context.kv?.instance,
-    decodeAt: context.decodeAt ?? undefined,
+    promptTokens,
+    tiles: images.reduce((sum, { starts }) => sum + starts.length, 0),
+    waitedMs: nowMs - hop.created,
+    maxTokens: Number(sampling?.['maxTokens'] ?? 0) * n,
+    kvOwner: kv?.instance,
+    decodeAt: decodeAt ?? undefined,
   }
 }

@@ -5,6 +5,9 @@
 import type { VisionInfo } from '../engine/engine.ts'
 import type { EncodedPart, EncodePart } from '../wire/encode.ts'
 
+/** Tiles that wait on one instance: enough to keep its engine busy, few enough to leave the rest to others. */
+export const MAX_WAITING_TILES = 32
+
 export interface Encoder {
   readonly vision: VisionInfo
   /** Whether so many more tiles would be begun soon, and their vectors find room. */

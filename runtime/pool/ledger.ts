@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClusterView, Decision, PlaceRequest, Score } from '../policy/policy.ts'
-import { iterationMs, prefillMs } from '../policy/profile.ts'
+import { encodeMs, iterationMs, prefillMs } from '../policy/profile.ts'
 
 /** One decision, as it is kept beside the request's events. */
 export interface LedgerEntry {
@@ -18,7 +18,13 @@ export interface LedgerEntry {
   reason: string
   /** Every candidate's score, lower is better. */
   scores: Record<string, Score>
-  /** Prefill: time until its first token there. Decode: time of one iteration with it. */
+  /** Encode: tiles, and the instances that begin a part of them besides. */
+  tiles?: number
+  alongside?: string[]
+  /**
+   * Encode: time until its part is through there. Prefill: time until its first token there. Decode: time of one
+   * iteration with it.
+   */
   predictedMs: number | undefined
   /** Flips that went with it. */
   flips: { instance: string; label: string; reason: string }[]
@@ -28,15 +34,21 @@ export interface LedgerEntry {
 }
 
 /** The entry of a decision before it is handed over. */
-export function ledgerEntry(view: ClusterView, request: PlaceRequest, decision: Decision, policy: string): LedgerEntry {
+export function ledgerEntry(
+  view: ClusterView,
+  request: PlaceRequest,
+  { decision, policy, alongside = [] }: { decision: Decision; policy: string; alongside?: string[] },
+): LedgerEntry {
+  const encode = request.phase === 'encode' ? { tiles: request.tiles ?? 0, alongside } : undefined
   const chosen = view.instances.find((i) => i.id === decision.instance)
   let predictedMs: number | undefined
+  if (chosen && encode) predictedMs = chosen.encodeWaitMs + encodeMs(chosen.profile, Math.ceil(encode.tiles / (1 + alongside.length)))
   if (chosen && request.slots === 'prefill') predictedMs = chosen.prefillWaitMs + prefillMs(chosen.profile, request.promptTokens)
   if (chosen && request.slots === 'decode') {
     predictedMs = iterationMs(chosen.profile, 0, 0, chosen.decodeTokens + request.promptTokens, chosen.decodes + 1)
   }
   return {
     outcome: '', request: request.id, phase: request.phase, policy, instance: decision.instance ?? '', reason: decision.reason,
-    scores: decision.scores, predictedMs, flips: (decision.labels ?? []).map((l) => ({ ...l })), atMs: view.nowMs,
+    scores: decision.scores, ...encode, predictedMs, flips: (decision.labels ?? []).map((l) => ({ ...l })), atMs: view.nowMs,
   }
 }

@@ -74,7 +74,7 @@ export function transfer(current: TransferState, event: TransferEvent): Transfer
     case 'REDEEM': {
       if (event.attempt < current.attempt) return refuse(current)
       const { attempt, reader, leaseUntilMs } = event
-      const next: LiveTransfer = { state: 'admitted', attempt, redeemer: attempt, reader, leaseUntilMs }
+      const next: LiveTransfer = { ...current, state: 'admitted', attempt, redeemer: attempt, reader, leaseUntilMs }
       return { next, effects: abortOf(current), refused: false }
     }
     case 'READ':

@@ -62,7 +62,7 @@ export interface InstanceOptions {
 
 /** Model name of everything simulated. */
 export const MODEL = 'simulated'
-const PHASES: readonly string[] = ['prefill', 'transfer', 'decode']
+const PHASES: readonly string[] = ['encode', 'prefill', 'transfer', 'decode']
 /** Simulated queues have no end: what waits shows in the predicted wait. */
 const SLOTS = { prefill: Infinity, decode: Infinity, other: Infinity }
 const NO_GAPS: TokenGaps = { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 }
@@ -97,6 +97,9 @@ export class SimInstance implements InstanceView {
   readonly inbox = new Fifo<SimRequest>()
   /** The one being pulled now. */
   incoming: SimRequest | undefined
+  encodeTiles = 0
+  encodes = 0
+  encodeWaitMs = 0
   decodes = 0
   decodeTokens = 0
   kvUsed = 0

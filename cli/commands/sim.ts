@@ -22,6 +22,8 @@ import {
   variantsOf,
 } from '../../runtime/sim/mod.ts'
 import type { Command, Input } from '../command.ts'
+import type { FlagSpec } from '../flags.ts'
+import { commandLine, Outputs } from '../sim/outputs.ts'
 
 const DEFAULT_POLICIES = 'best-static,best-colocated,arrow-v2'
 const HOUR_MS = 3_600_000
@@ -79,38 +81,43 @@ function sentence(
   } ${found}  ${kept}  TTFT p90 ${ttftMs.p90} ms  TPOT p90 ${tpotMs.p90} ms  flips ${flips}${all}`
 }
 
+const FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'trace',
+    hint: 'FILE',
+    help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
+      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary',
+  },
+  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
+  {
+    name: 'policy',
+    hint: 'NAME[,NAME]',
+    help: `policies to compare; best-static and best-colocated sweep (default: ${DEFAULT_POLICIES})`,
+  },
+  { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
+  { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
+  { name: 'slo', hint: 'ttft=MS,tpot=MS', help: 'targets in milliseconds (default: none)' },
+  { name: 'rate', hint: 'X', help: "multiplier of the trace's speed (default: 1)" },
+  { name: 'goodput', help: 'search the highest multiplier with 90 % inside both targets' },
+  { name: 'density', hint: 'X', help: 'arrivals left out or repeated, to X times their number (default: 1)' },
+  { name: 'loads', hint: 'plain|corrected', help: 'how Arrow reads load (default: corrected)' },
+  {
+    name: 'chunk',
+    hint: 'N|first',
+    help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
+  },
+  { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
+  { name: 'seed', hint: 'N', help: 'of synthetic loads and of --density (default: 0)' },
+  { name: 'requests', help: 'also a line a request: its times, its phases and their instances' },
+  { name: 'report', hint: 'FILE.html', help: 'write a page: pools, queues, latencies and flips over time' },
+  { name: 'chrome-trace', hint: 'FILE.json', help: 'write a trace that Perfetto and chrome://tracing open' },
+]
+
 /** `volley sim`. */
 export const sim: Command = {
   name: 'sim',
   summary: 'A trace through policies on a virtual clock',
-  flags: [
-    {
-      name: 'trace',
-      hint: 'FILE',
-      help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
-        'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary',
-    },
-    { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
-    {
-      name: 'policy',
-      hint: 'NAME[,NAME]',
-      help: `policies to compare; best-static and best-colocated sweep (default: ${DEFAULT_POLICIES})`,
-    },
-    { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
-    { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
-    { name: 'slo', hint: 'ttft=MS,tpot=MS', help: 'targets in milliseconds (default: none)' },
-    { name: 'rate', hint: 'X', help: "multiplier of the trace's speed (default: 1)" },
-    { name: 'goodput', help: 'search the highest multiplier with 90 % inside both targets' },
-    { name: 'density', hint: 'X', help: 'arrivals left out or repeated, to X times their number (default: 1)' },
-    { name: 'loads', hint: 'plain|corrected', help: 'how Arrow reads load (default: corrected)' },
-    {
-      name: 'chunk',
-      hint: 'N|first',
-      help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
-    },
-    { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
-    { name: 'seed', hint: 'N', help: 'of synthetic loads and of --density (default: 0)' },
-  ],
+  flags: FLAGS,
   async run(input) {
     const { output } = input
     const labels = valueOf(input, 'labels', SETTINGS.labels.kind)
@@ -152,12 +159,19 @@ export const sim: Command = {
       }),
     }))
     const trace = traceOf(input, seed)
+    const outputs = new Outputs(
+      input,
+      { trace: trace.name, profile: profile.name, slo: options.slo, command: commandLine(input, FLAGS) },
+      compared.length,
+    )
     const packed = searching ? await PackedTrace.read(trace.open()) : undefined
     for (const { name, variants } of compared) {
       const before = process.cpuUsage()
+      const watch = outputs.watch(name)
       const result = packed
-        ? runGoodput(variants, options, packed)
-        : await runAtRate(variants, options, trace.open, rate ?? 1)
+        ? runGoodput(variants, options, packed, watch.observer)
+        : await runAtRate(variants, options, trace.open, rate ?? 1, watch.observer)
+      watch.done(result)
       const { user, system } = process.cpuUsage(before)
       const { goodput, ...figures } = result
       output.data({
@@ -175,5 +189,6 @@ export const sim: Command = {
         )
       }
     }
+    outputs.finish()
   },
 }

@@ -30,6 +30,7 @@ import { victims } from './deadlock.ts'
 import { Heap, type Keyed } from './heap.ts'
 import { type Batching, MODEL, SimInstance, type SimRequest } from './instance.ts'
 import { endIteration, startIteration } from './iteration.ts'
+import type { SimObserver } from './observer.ts'
 import { Outcomes, type SimResult } from './outcomes.ts'
 
 /** Options for {@linkcode Simulation}. */
@@ -53,6 +54,8 @@ export interface SimOptions {
   tickMs?: number
   /** The run ends so long after the last arrival; what is unfinished then has failed. @default {200000} */
   tailMs?: number
+  /** Sees the run go by; changes nothing. */
+  observer?: SimObserver | undefined
   /** Told of every flip. */
   onFlip?: (flip: Flip) => void
   /** Told of every request that has ended well. */
@@ -71,6 +74,9 @@ interface Event extends Keyed {
   instance: SimInstance
 }
 
+/** Between two looks of an observer. */
+const SAMPLE_MS = 250
+
 /** Gone through by every simulation: the chart is compiled once. */
 let chart: ChartNode | undefined
 
@@ -85,6 +91,7 @@ export class Simulation {
   private readonly view: { -readonly [K in keyof ClusterView]: ClusterView[K] }
   private state: PolicyState
   private nextTickMs: number
+  private nextSampleMs: number
   /** Held back by the policy: asked again at every tick. */
   private held: SimRequest[] = []
 
@@ -104,6 +111,7 @@ export class Simulation {
     this.outcomes = new Outcomes(options.slo)
     this.state = options.policy.initial
     this.nextTickMs = tickMs
+    this.nextSampleMs = options.observer ? 0 : Infinity
   }
 
   get nowMs(): number {
@@ -133,8 +141,10 @@ export class Simulation {
       decodeAt: undefined,
       movedBytes: 0,
     }
+    this.options.observer?.arrived(request)
     if (input + output > this.options.profile.kvTokens) {
       this.outcomes.rejected++
+      this.options.observer?.ended(request, 'rejected', atMs)
       return this.walk(request, 'FAIL')
     }
     this.placePrefill(request)
@@ -144,6 +154,7 @@ export class Simulation {
   finish(): SimResult {
     const endMs = this.clock.nowMs + this.options.tailMs
     while (!this.outcomes.settled && this.nextMs() <= endMs) this.runTo(this.nextMs())
+    this.options.observer?.finished(this.clock.nowMs)
     return this.outcomes.result()
   }
 
@@ -156,6 +167,7 @@ export class Simulation {
       const next = this.events.peek()
       const ticks = this.nextTickMs <= (next?.at ?? Infinity)
       const at = ticks ? this.nextTickMs : next!.at
+      while (this.nextSampleMs <= Math.min(at, untilMs)) this.sample()
       if (at > untilMs) return
       this.clock.nowMs = at
       if (ticks) this.tick()
@@ -163,10 +175,16 @@ export class Simulation {
     }
   }
 
+  private sample(): void {
+    this.options.observer!.sampled(this.instances, this.nextSampleMs)
+    this.nextSampleMs += SAMPLE_MS
+  }
+
   private happen({ kind, instance }: Event): void {
     if (kind === 'iterated') this.iterated(instance)
     else if (kind === 'transferred') {
       const { request, sender } = endTransfer(instance)
+      this.options.observer?.transferred(request, sender, instance, this.clock.nowMs)
       this.walk(request, 'TRANSFERRED')
       this.settle(sender)
     }
@@ -175,11 +193,13 @@ export class Simulation {
 
   private iterated(instance: SimInstance): void {
     const { nowMs } = this.clock
+    this.options.observer?.iterated(instance, nowMs)
     const { prefilled, decoded } = endIteration(instance, nowMs)
     for (const request of decoded) {
       endDecode(request)
       this.walk(request, 'DECODED')
       this.outcomes.done(request, nowMs)
+      this.options.observer?.ended(request, 'finished', nowMs)
       this.options.onDone?.(request, nowMs)
     }
     for (const request of prefilled) this.firstToken(request, instance)
@@ -187,6 +207,7 @@ export class Simulation {
 
   private firstToken(request: SimRequest, instance: SimInstance): void {
     const { nowMs } = this.clock
+    this.options.observer?.prefilled(request, instance, nowMs)
     if (Number.isNaN(request.firstMs)) {
       request.firstMs = nowMs
       this.outcomes.first(request)
@@ -195,6 +216,7 @@ export class Simulation {
       this.walk(request, 'FINISHED')
       release(request)
       this.outcomes.done(request, nowMs)
+      this.options.observer?.ended(request, 'finished', nowMs)
       return this.options.onDone?.(request, nowMs)
     }
     this.walk(request, request.here ? 'PREFILLED_HERE' : 'PREFILLED')
@@ -243,7 +265,8 @@ export class Simulation {
     const instance = this.byId.get(change.instance)!
     if (instance.label === change.label) return
     const { nowMs } = this.clock
-    const { restartMs, onFlip } = this.options
+    const { restartMs, onFlip, observer } = this.options
+    observer?.flipped({ ...change, atMs: nowMs }, instance.label)
     instance.label = change.label
     instance.labelSinceMs = nowMs
     this.outcomes.flips++
@@ -283,8 +306,10 @@ export class Simulation {
     // Whoever has waited takes the room before the preempted come back for it.
     for (const holder of holders) this.settle(holder)
     for (const request of chosen) {
-      if (request.node.done) this.outcomes.failed++
-      else this.placePrefill(request)
+      if (request.node.done) {
+        this.outcomes.failed++
+        this.options.observer?.ended(request, 'failed', this.clock.nowMs)
+      } else this.placePrefill(request)
     }
   }
 
@@ -292,10 +317,15 @@ export class Simulation {
   private settle(instance: SimInstance): void {
     for (const request of admitStaying(instance)) if (!request.here) this.walk(request, 'LOCAL')
     const transferMs = startTransfer(instance, this.options.link, this.clock.nowMs)
-    if (transferMs !== undefined) this.schedule('transferred', instance, transferMs)
+    if (transferMs !== undefined) {
+      this.options.observer?.transferring(instance.incoming!, instance, this.clock.nowMs)
+      this.schedule('transferred', instance, transferMs)
+    }
     if (instance.iterating || instance.down) return
     const iterationMs = startIteration(instance)
-    if (iterationMs !== undefined) this.schedule('iterated', instance, iterationMs)
+    if (iterationMs === undefined) return
+    this.options.observer?.iterating(instance, this.clock.nowMs)
+    this.schedule('iterated', instance, iterationMs)
   }
 
   private schedule(kind: Kind, instance: SimInstance, inMs: number): void {

@@ -15,9 +15,9 @@ import { inject } from '../../runtime/pool/inject.ts'
 import type { Cluster } from '../../runtime/pool/view.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
 import { admit } from './admit.ts'
-import type { Front, FrontStats, OpenRequest, RequestDetails, RequestSummary, Submission } from './front.ts'
-import { offerPictures } from './offer-pictures.ts'
+import type { Front, FrontStats, OpenRequest, PictureSide, RequestDetails, RequestSummary, Submission } from './front.ts'
 import { type End, OpenRequests, type OpenResponse } from './open-requests.ts'
+import { offerPictures } from './pictures/offer.ts'
 
 export interface ClusterFrontOptions {
   bus: Bus
@@ -25,6 +25,8 @@ export interface ClusterFrontOptions {
   /** This gateway's id: one subject token, new for every life of the process. */
   gateway: string
   text: TextModel
+  /** Where the model sees. */
+  pictures?: PictureSide
   cluster: Cluster
   /** Where pictures of open requests are offered to encoders. */
   plane: TransferPlane
@@ -46,10 +48,10 @@ export class ClusterFront implements Front {
   }
 
   models() {
-    const { text, cluster } = this.options
+    const { text, pictures, cluster } = this.options
     const name = toToken(text.name)
     const limits = cluster.view().instances.filter((i) => i.model === name).map((i) => i.contextLength)
-    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs }]
+    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs, ...(pictures && { pictures }) }]
   }
 
   stats(): FrontStats {

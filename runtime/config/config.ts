@@ -48,6 +48,8 @@ export interface Config {
   apiKeys: string[]
   /** Hosts from which image URLs may be fetched. */
   imageHosts: string[]
+  /** Longest body of a chat with pictures, in MiB. */
+  maxBodyMib: number
   /** Modules with pipelines and actors of the user's own. */
   pipelines: string[]
   /** URL of a nats-server; undefined = `serve` starts one. */

@@ -202,8 +202,16 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: [],
     defaultHelp: 'none: only data: URLs',
     repeat: true,
-    help: 'a host from which images may be fetched; may be given several times',
+    help: 'a public host, or HOST:PORT, from which images may be fetched; may be given several times',
     kind: list(text('a host name', /^[A-Za-z0-9.:_-]+$/)),
+  },
+  maxBodyMib: {
+    flag: 'max-body',
+    hint: 'MIB',
+    roles: ['gateway'],
+    default: 32,
+    help: 'longest body of a chat with images, in MiB',
+    kind: integer({ min: 1, max: 256 }),
   },
   pipelines: {
     flag: 'pipeline',

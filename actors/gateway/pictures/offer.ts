@@ -3,12 +3,12 @@
  * pulls them by their ticket, as often as it must.
  * @module
  */
-import { VolleyError } from '../../runtime/errors.ts'
-import type { JsonObject } from '../../runtime/json.ts'
-import type { PictureRef } from '../../runtime/machine/generate.ts'
-import type { Ticket, TransferPlane } from '../../runtime/transfer/plane.ts'
-import { digestOf } from '../digest.ts'
-import type { SubmittedPicture } from './front.ts'
+import { VolleyError } from '../../../runtime/errors.ts'
+import type { JsonObject } from '../../../runtime/json.ts'
+import type { PictureRef } from '../../../runtime/machine/generate.ts'
+import type { Ticket, TransferPlane } from '../../../runtime/transfer/plane.ts'
+import { digestOf } from '../../digest.ts'
+import type { SubmittedPicture } from '../front.ts'
 
 /** References of one request: with its prompt and with its vectors' references they must fit a hop. */
 const MAX_REFS_BYTES = 40 * 1024

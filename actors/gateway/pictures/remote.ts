@@ -4,8 +4,8 @@
  * @module
  */
 import { lookup } from 'node:dns/promises'
-import { type IncomingMessage, request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import * as http from 'node:http'
+import * as https from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import type { Clock } from '../../../runtime/clock.ts'
 import { isVolleyError, VolleyError } from '../../../runtime/errors.ts'
@@ -114,7 +114,7 @@ export class RemotePictures {
     return addresses
   }
 
-  async #body(url: URL, response: IncomingMessage, grow: (bytes: number) => void): Promise<Uint8Array> {
+  async #body(url: URL, response: http.IncomingMessage, grow: (bytes: number) => void): Promise<Uint8Array> {
     const { maxBytes } = this.#options
     const { statusCode, headers } = response
     if (statusCode !== 200) throw failed(url, `its host answered ${statusCode}`)
@@ -138,14 +138,20 @@ export class RemotePictures {
 }
 
 /** The head of an answer from one of `addresses`, whatever the name resolves to by now. */
-function connect(url: URL, addresses: readonly string[], signal: AbortSignal): Promise<IncomingMessage> {
+function connect(url: URL, addresses: readonly string[], signal: AbortSignal): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = url.protocol === 'https:' ? httpsRequest : httpRequest
-    // An agent of its own: no proxy of the environment, no connection that was made for another look-up.
-    const sent = request(url, { agent: false, headers: HEADERS, lookup: pinned(addresses) })
+    const { Agent, request } = url.protocol === 'https:' ? https : http
+    // An agent of its own: no proxy that the environment names, no connection that was made after another look-up.
+    const sent = request(url, { agent: new Agent({ proxyEnv: {} }), headers: HEADERS, lookup: pinned(addresses) })
     signal.addEventListener('abort', () => sent.destroy(), { once: true })
     if (signal.aborted) sent.destroy()
-    sent.on('response', resolve).on('error', (cause) => reject(failed(url, reason(cause), cause))).end()
+    sent.on('response', resolve)
+      .on('error', (cause) => reject(failed(url, reason(cause), cause)))
+      .on('upgrade', (_, socket) => {
+        socket.destroy()
+        reject(failed(url, 'its host wants another protocol'))
+      })
+      .end()
   })
 }
 

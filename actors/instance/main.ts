@@ -15,7 +15,7 @@ import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import type { Label } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
-import { setLabel } from '../../runtime/pool/labels.ts'
+import { labelAtStart } from '../../runtime/pool/labels.ts'
 import { directPlane } from '../../runtime/transfer/direct.ts'
 import { engineMover } from '../../runtime/transfer/engine-mover.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
@@ -66,7 +66,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
       })
       // Kept if it is there: an instance that starts again goes on with the label it had.
       const label = labels[i] ?? null
-      if (label !== null) await setLabel(bus, realClock, id, { label, by: 'serve', reason: 'named by --labels', expect: 0 })
+      if (label !== null) await labelAtStart(bus, realClock, id, label)
       await instance.start()
       instances.push(instance)
       listService(bus, 'instance', `instance ${id}, model ${text.name} on ${engine.info.backend}`, [{

@@ -28,9 +28,12 @@ export interface Config {
   labels: Partial<Record<PhaseLabel, number>>
   /** Instances that share a process. */
   perProcess: number
+  /** Name, or path of a file of the user's own. */
   policy: string
   /** A policy that decides on the same events and moves nothing; undefined = none. */
   shadow: string | undefined
+  /** Least times in milliseconds: that a label lasts, and between two flips from prefill to decode; left out = the policy's. */
+  flips: Partial<Record<'dwell' | 'cooldown', number>>
   engine: Record<PhaseLabel, EngineName>
   /** Compute threads of one instance; undefined = the engine's own. */
   threads: number | undefined

@@ -37,6 +37,8 @@ export interface Config {
   engine: Record<PhaseLabel, EngineName>
   /** Compute threads of one instance; undefined = the engine's own. */
   threads: number | undefined
+  /** Cost profile whose times the engine's steps are held to; undefined = as fast as they go. */
+  profilePace: string | undefined
   dtype: 'f32' | 'q8' | 'q4' | undefined
   /** Longest sequence in tokens; undefined = what the model was made for. */
   context: number | undefined

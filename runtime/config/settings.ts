@@ -142,6 +142,15 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: 'compute threads of one instance',
     kind: optional(integer({ min: 1, max: 1024 })),
   },
+  profilePace: {
+    flag: 'profile-pace',
+    hint: 'NAME',
+    roles: ['instance'],
+    default: undefined,
+    defaultHelp: 'none: as fast as it goes',
+    help: 'for experiments: no step of the engine ends before it would on the machine of this cost profile (see volley sim)',
+    kind: optional(text('the name of a cost profile, such as l30b', /^[A-Za-z0-9.-]+$/)),
+  },
   dtype: {
     flag: 'dtype',
     hint: 'f32|q8|q4',

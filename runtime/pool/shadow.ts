@@ -52,7 +52,8 @@ export function shadowed(tallies: ShadowTallies, { phase, instance, outcome, pre
 /** By phase, in order of name. */
 export function shadowSummary(tallies: ShadowTallies): ShadowSummary[] {
   return Object.entries(tallies).sort(([a], [b]) => (a < b ? -1 : 1)).map(([phase, t]) => {
-    const [realMeanMs, shadowMeanMs] = [t.realMsSum / t.compared, t.shadowMsSum / t.compared]
+    // Nothing to compare: nothing gained.
+    const [realMeanMs, shadowMeanMs] = [t.realMsSum, t.shadowMsSum].map((sum) => sum / Math.max(1, t.compared)) as [number, number]
     return { phase, decisions: t.decisions, agreement: t.agreed / t.decisions, realMeanMs, shadowMeanMs, gainMs: realMeanMs - shadowMeanMs }
   })
 }

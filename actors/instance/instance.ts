@@ -12,6 +12,7 @@ import type { TextModel } from '../../runtime/engine/text.ts'
 import { toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import type { EmbedsRef, KvRef, LlmContext } from '../../runtime/machine/generate.ts'
+import { AccuracyKeeper } from '../../runtime/pool/accuracy.ts'
 import type { Actor, Services, SlotClass } from '../../runtime/pool/actor.ts'
 import { slotsOf } from '../../runtime/pool/slots.ts'
 import { GapMeter } from '../../runtime/pool/gaps.ts'
@@ -67,6 +68,7 @@ export class Instance {
   private readonly actors: readonly Actor[]
   private readonly encoder: PictureEncoder | undefined
   private readonly peers: EncodePeers | undefined
+  private readonly accuracy: AccuracyKeeper
   private stopTurning: (() => void) | undefined
   private readonly subscriptions: Subscription[] = []
   private presence: Presence | undefined
@@ -76,6 +78,7 @@ export class Instance {
     const { bus, clock, id, incarnation, engine, text, mover, stopWatch } = options
     this.options = options
     this.gaps = new GapMeter(clock)
+    this.accuracy = new AccuracyKeeper(bus, id)
     const records = new Records(bus, clock)
     this.holds = new Holds({
       clock,
@@ -103,6 +106,7 @@ export class Instance {
       hasSlot: (slots) => this.freeSlots()[slots] > 0,
       release: (ref, attempt) => this.release(ref, attempt),
       onChange: () => this.tellSoon(),
+      onActual: ({ phase, predictedMs, actualMs }) => this.accuracy.note(phase, predictedMs, actualMs),
       ...(options.onError ? { onError: options.onError } : {}),
     })
   }
@@ -110,9 +114,10 @@ export class Instance {
   /** Resolves when schedulers can see it. */
   async start(): Promise<void> {
     const { bus, clock, id } = this.options
+    await this.accuracy.load()
     this.host.start()
     this.peers?.start()
-    this.stopTurning = every(clock, INTERVAL_MS, () => this.gaps.turn())
+    this.stopTurning = every(clock, INTERVAL_MS, () => this.turn())
     this.subscriptions.push(
       bus.subscribe(subjects.instanceOp(id, 'drain'), (m) => {
         this.host.draining = m.json<{ on: boolean }>().on
@@ -135,7 +140,7 @@ export class Instance {
     this.cancelTell?.()
     this.stopTurning?.()
     this.holds.close()
-    await this.presence?.close().catch(() => undefined)
+    await Promise.allSettled([this.accuracy.save(), this.presence?.close()])
   }
 
   stats(): InstanceStats {
@@ -169,6 +174,12 @@ export class Instance {
       encode: (job, signal) => engine.encode!(job, signal),
       onChange: () => this.tellSoon(),
     })
+  }
+
+  /** Ends an interval. What could not be saved now is saved with the next one. */
+  private turn(): void {
+    this.gaps.turn()
+    void this.accuracy.save().catch(() => undefined)
   }
 
   private freeSlots(): Record<SlotClass, number> {

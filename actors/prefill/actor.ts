@@ -26,6 +26,7 @@ export const prefill: Actor = defineActor<LlmContext>({
   tokensOf: (context) => context.promptTokens,
   async run({ id, attempt, context, params, deadline, decodeHere, decodeAt, instance, signal, reader, services, clock }) {
     const { engine, holds, inputs, transfer: mover } = services
+    const startedAt = clock.monotonic()
     const sampling = samplingOf(context)
     const hold = `${id}.${attempt}`
     const tokens = await inputs.resolve(context.prompt)
@@ -59,8 +60,9 @@ export const prefill: Actor = defineActor<LlmContext>({
     const choices = choicesOf(context, services)
     const opening = first.flatMap((token) => choices.add(token) ?? [])
     if (show) reader.send(opening)
+    const actualMs = Math.round((clock.monotonic() - startedAt) * 1000) / 1000
     const report = {
-      promptTokens: tokens.length, cachedTokens, computeMs: Math.round(computeMs * 1000) / 1000,
+      promptTokens: tokens.length, cachedTokens, computeMs: Math.round(computeMs * 1000) / 1000, actualMs,
       ...(arriving ? { tiles: arriving.given.length } : {}),
     }
     if (choices.open().length === 0) {

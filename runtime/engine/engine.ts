@@ -9,6 +9,8 @@
  */
 import type { RgbImage } from './vision/image.ts'
 
+import type { PaceStats } from './paced.ts'
+
 /** How tokens are drawn. All fields are decided at the front door; defaults are filled in there. */
 export interface SamplingParams {
   /** Most tokens to generate, per choice (>= 1). */
@@ -104,6 +106,8 @@ export interface EngineStats {
   /** Mean milliseconds of recent steps with decodes in them; 0 = none yet. */
   stepMs: number
   memoryBytes: number
+  /** Only of an engine that is held to another machine's times: steps, and those that came late. */
+  pace?: PaceStats
 }
 
 /** Places of a prompt that do not look their tokens up: the vectors come from an encoder. */

@@ -2,6 +2,7 @@
  * The step port, between the engine's loop (who runs when, which blocks) and a model on a backend (the mathematics).
  * @module
  */
+import type { PaceStats } from './paced.ts'
 import type { KvPool } from '../kv/pool.ts'
 import type { DecoderConfig } from './load/source.ts'
 
@@ -47,5 +48,7 @@ export interface Forward {
   run(chunks: readonly Chunk[], pool: KvPool): Promise<Float32Array[]>
   /** Bytes the backend holds now, and live tensors (tests watch both). */
   memory(): { bytes: number; tensors: number }
+  /** Held to another machine's times (paced.ts): how well that went. */
+  pace?(): PaceStats
   dispose(): void
 }

@@ -98,6 +98,8 @@ export interface HandOver {
   decodeAt: string | null
   /** Decided with an encode: other instances that would begin a part of it now, the least busy first. */
   alongside: string[]
+  /** What the scheduler expects (runtime/pool/ledger.ts), for comparison; null = nothing. */
+  predictedMs: number | null
 }
 
 export type HandOverReply =

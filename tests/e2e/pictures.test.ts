@@ -5,7 +5,8 @@ import type { Fate, Operation } from '../../runtime/bus/memory.ts'
 import { subjects } from '../../runtime/bus/subjects.ts'
 import type { Label } from '../../runtime/policy/policy.ts'
 import { policyOf } from '../../runtime/policy/mod.ts'
-import { setLabel } from '../../runtime/pool/labels.ts'
+import { flip } from '../../runtime/pool/labels.ts'
+import { Cluster } from '../../runtime/pool/view.ts'
 import { MemoryCluster, type MemoryClusterOptions, picture, readAll, seenPrompt, submission } from '../helpers/memory-cluster.ts'
 import { scriptedToken } from '../helpers/script-engine.ts'
 
@@ -217,13 +218,16 @@ test('an instance that does not see does not encode; where nobody sees, the requ
 test('every answer is the same while labels flip under load and pictures come again', async () => {
   const cluster = await start({ instances: 4 })
   const hand = cluster.process('hand')
+  const hands = new Cluster()
+  void hands.start(hand.bus)
   const labels: Label[] = ['encode', 'prefill', 'decode', 'encode+prefill', 'encode+decode', 'prefill+decode']
   const results: (Result | undefined)[] = Array.from({ length: 40 }, () => undefined)
   let flips = 0
   const again = () => {
     // One instance stays as it is, so that every phase has somebody.
-    const label = labels[(flips * 5) % labels.length]!
-    void setLabel(hand.bus, hand.clock, `i${(flips % 3) + 1}`, { label, by: 'test', reason: 'test' }).then(() => flips++)
+    const ask = { instance: `i${(flips % 3) + 1}`, label: labels[(flips * 5) % labels.length]!, by: 'operator', reason: 'test', force: true }
+    const rules = { dwellMs: 0, cooldownMs: 0 }
+    void flip(hand.bus, hand.clock, ask, hands.flipView(), rules, 'hand').then(({ status }) => (flips += status === 'applied' ? 1 : 0))
     if (results.some((r) => r === undefined)) hand.clock.setTimer(60, again)
   }
   again()

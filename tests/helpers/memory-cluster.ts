@@ -9,6 +9,7 @@ import { ClusterFront } from '../../actors/gateway/cluster-front.ts'
 import type { Submission, SubmittedPicture } from '../../actors/gateway/front.ts'
 import { decode } from '../../actors/decode/actor.ts'
 import { encode } from '../../actors/encode/actor.ts'
+import { Scheduler } from '../../actors/scheduler/scheduler.ts'
 import { prefill } from '../../actors/prefill/actor.ts'
 import { transfer } from '../../actors/transfer/actor.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
@@ -23,7 +24,7 @@ import { unmeasured } from '../../runtime/policy/profile.ts'
 import { policyOf } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
 import { Dispatcher } from '../../runtime/pool/dispatcher.ts'
-import { setLabel } from '../../runtime/pool/labels.ts'
+import { labelAtStart } from '../../runtime/pool/labels.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
 import { directPlane } from '../../runtime/transfer/direct.ts'
@@ -48,6 +49,9 @@ export interface MemoryClusterOptions {
   instances?: number
   schedulers?: number
   policy?: Policy
+  /** Whole schedulers, which an operator may tell to decide otherwise; goes before `policy`. */
+  policyName?: string
+  shadow?: string
   actors?: Actor[]
   /** KV blocks of four tokens that each instance has. */
   blocksTotal?: number
@@ -66,6 +70,7 @@ export class MemoryCluster {
   readonly server = new MemoryServer(this.clock)
   readonly processes = new Map<string, Process>()
   readonly instances: Instance[] = []
+  readonly schedulers: Scheduler[] = []
   readonly engines: ScriptEngine[] = []
   /** By process. */
   readonly planes = new Map<string, TransferPlane>()
@@ -96,15 +101,22 @@ export class MemoryCluster {
 
   async start(): Promise<void> {
     const { instances = 2, schedulers = 2, policy = policyOf('round-robin'), actors = [encode, prefill, transfer, decode], labels = {} } = this.options
-    const { text = scriptText } = this.options
+    const { text = scriptText, policyName, shadow } = this.options
     let ready = false
     const up = async () => {
       for (let i = 1; i <= instances; i++) await this.startInstance(`i${i}`, actors)
       for (const [instance, label] of Object.entries(labels)) {
-        await setLabel(this.processes.get(instance)!.bus, this.clock, instance, { label, by: 'test', reason: 'test' })
+        await labelAtStart(this.processes.get(instance)!.bus, this.clock, instance, label)
       }
       for (let i = 1; i <= schedulers; i++) {
         const { bus, clock } = this.process(`s${i}`)
+        if (policyName !== undefined) {
+          const slo = { ttftMs: 1_000, tpotMs: 50 }
+          const scheduler = new Scheduler({ bus, clock, name: `s${i}`, policy: policyName, shadow, slo, times: {}, onError: (e) => this.errors.push(e) })
+          this.schedulers.push(scheduler)
+          await scheduler.start()
+          continue
+        }
         const cluster = new Cluster()
         await cluster.start(bus)
         const dispatcher = new Dispatcher({ bus, clock, cluster, policy, name: `s${i}`, onError: (e) => this.errors.push(e) })

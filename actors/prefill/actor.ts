@@ -39,7 +39,7 @@ export const prefill: Actor = defineActor<LlmContext>({
     try {
       if (context.images.length > 0) {
         const timeoutMs = Math.max(1, deadline - clock.now())
-        arriving = new Arriving(context.images, context.embeds, { mover, attempt, timeoutMs, signal })
+        arriving = new Arriving(context.images, context.embeds, { mover, attempt, timeoutMs, signal, clock })
       }
       const job = { hold, tokens, sampling, choices: context.n, ...(arriving ? { given: arriving.given } : {}) }
       computed = await whenRoom(clock, signal, Infinity, () => engine.prefill(job, signal))
@@ -60,10 +60,11 @@ export const prefill: Actor = defineActor<LlmContext>({
     const choices = choicesOf(context, services)
     const opening = first.flatMap((token) => choices.add(token) ?? [])
     if (show) reader.send(opening)
-    const actualMs = Math.round((clock.monotonic() - startedAt) * 1000) / 1000
+    const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
     const report = {
-      promptTokens: tokens.length, cachedTokens, computeMs: Math.round(computeMs * 1000) / 1000, actualMs,
-      ...(arriving ? { tiles: arriving.given.length } : {}),
+      promptTokens: tokens.length, cachedTokens, computeMs: rounded(computeMs),
+      // What an encoder takes is nothing that a prefill was predicted by.
+      ...(arriving ? { tiles: arriving.given.length, vectorsMs: rounded(arriving.waitedMs) } : { actualMs: rounded(clock.monotonic() - startedAt) }),
     }
     if (choices.open().length === 0) {
       if (show) await reader.confirm()

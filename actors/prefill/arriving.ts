@@ -3,6 +3,7 @@
  * there as soon as its part is. Knows nothing of how they were made.
  * @module
  */
+import type { Clock } from '../../runtime/clock.ts'
 import { isVolleyError, VolleyError } from '../../runtime/errors.ts'
 import type { GivenVectors } from '../../runtime/engine/engine.ts'
 import type { EmbedsRef, EncoderRef, PictureRef } from '../../runtime/machine/generate.ts'
@@ -16,6 +17,7 @@ export interface ArrivingOptions {
   /** A pull waits for vectors in the making. */
   timeoutMs: number
   signal: AbortSignal
+  clock: Clock
 }
 
 export class Arriving {
@@ -24,11 +26,13 @@ export class Arriving {
   readonly given: GivenVectors[]
   /** Why they will not all come. */
   lost: VolleyError | undefined
+  /** How long the last one that is here took. */
+  waitedMs = 0
   readonly #stop = new AbortController()
   readonly #recycles: (() => void)[] = []
 
   /** Error: `transfer_failed` when the parts are not those of the pictures. */
-  constructor(pictures: readonly PictureRef[], parts: readonly EmbedsRef[], { mover, attempt, timeoutMs, signal }: ArrivingOptions) {
+  constructor(pictures: readonly PictureRef[], parts: readonly EmbedsRef[], { mover, attempt, timeoutMs, signal, clock }: ArrivingOptions) {
     const [first] = parts
     if (first === undefined) throw new VolleyError('transfer_failed', 'Cannot pull the pictures: nobody has encoded them')
     this.encoder = first.encoder
@@ -38,7 +42,13 @@ export class Arriving {
       throw new VolleyError('transfer_failed', `Cannot pull the pictures: nobody has encoded tile ${partOf.indexOf(-1)}`)
     }
     const how = { attempt, timeoutMs, signal: AbortSignal.any([signal, this.#stop.signal]) }
-    const pulls = parts.map((embeds) => this.#pull(embeds, mover, how))
+    const startedAt = clock.monotonic()
+    const pulls = parts.map((embeds) =>
+      this.#pull(embeds, mover, how).then((vectors) => {
+        this.waitedMs = clock.monotonic() - startedAt
+        return vectors
+      })
+    )
     this.given = marks.map((mark, tile) => {
       const { from, tiles } = parts[partOf[tile]!]!
       const vectors = pulls[partOf[tile]!]!.then((all) => {

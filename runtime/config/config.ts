@@ -35,7 +35,7 @@ export interface Config {
   policy: string
   /** A policy that decides on the same events and moves nothing; undefined = none. */
   shadow: string | undefined
-  /** Least times in milliseconds: that a label lasts, and between two flips from prefill to decode; left out = the policy's. */
+  /** Least times in milliseconds: that a label lasts, and between two flips to decode; left out = the policy's. */
   flips: Partial<Record<'dwell' | 'cooldown', number>>
   engine: Record<PhaseName, EngineName>
   /** Compute threads of one instance; undefined = the engine's own. */

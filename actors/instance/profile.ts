@@ -21,11 +21,14 @@ const PROMPTS = [16, 64, 256]
 const STEPS = 8
 const BATCHES = [1, 4]
 
+/** Tiles that are timed, each a call of its own. */
+const TILES = 3
+
 /** From the disk, or measured (seconds with a large model) and then kept. A cache that cannot be written is no error. */
 export async function profileOf(engine: Engine, pace?: string): Promise<CostProfile> {
-  const { numerics, contextLength, blocksTotal } = engine.info
+  const { numerics, contextLength, blocksTotal, vision } = engine.info
   const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
-  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 1])).digest('hex').slice(0, 32)
+  const key = createHash('sha256').update(JSON.stringify([numerics, vision?.numerics ?? null, machine, contextLength, blocksTotal, 2])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
   const kept = await readFile(path, 'utf8').then((text) => JSON.parse(text) as CostProfile, () => undefined)
   if (kept !== undefined) return kept
@@ -56,6 +59,7 @@ async function measure(engine: Engine, machine: string): Promise<CostProfile> {
     // A resident token costs a decode what a pair of tokens costs a prefill: one more key to look at.
     perResidentMs: perPair,
     perSequenceMs: Math.max(perSequenceMs, one - base),
+    ...(engine.encode ? { perTileMs: await tileMs(engine) } : {}),
     kvTokens: blocksTotal * blockTokens,
     kvBytesPerToken: blockBytes / blockTokens,
   }
@@ -98,4 +102,16 @@ async function stepMs(engine: Engine, batch: number, n: number, salt: number): P
   const ms = (performance.now() - started) / STEPS
   engine.release(hold)
   return ms
+}
+
+/** A small grey picture, uncut: whatever its size, it becomes one tile. The first call warms up. */
+async function tileMs(engine: Engine): Promise<number> {
+  const image = { width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).fill(128) }
+  const times: number[] = []
+  for (let i = 0; i <= TILES; i++) {
+    const started = performance.now()
+    await engine.encode!({ image, whole: true, tiles: [0] }, new AbortController().signal)
+    times.push(performance.now() - started)
+  }
+  return Math.min(...times.slice(1))
 }

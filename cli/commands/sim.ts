@@ -138,8 +138,8 @@ export const sim: Command = {
   async run(input) {
     const { output } = input
     const labels = valueOf(input, 'labels', pairs(LABELS, integer({ min: 0, max: 1_024 })))
-    const named = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
-    const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (named > 0 ? named : 8)
+    const labelled = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
+    const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (labelled > 0 ? labelled : 8)
     const slo = valueOf(input, 'slo', SETTINGS.slo.kind) ?? {}
     const loads = valueOf(input, 'loads', oneOf(['plain', 'corrected'])) ?? 'corrected'
     const seed = valueOf(input, 'seed', integer({ min: 0, max: 2 ** 32 - 1 })) ?? 0

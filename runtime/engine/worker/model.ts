@@ -8,7 +8,7 @@ import { VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Forward } from '../forward.ts'
 import type { ModelSource, VisionSource } from '../load/source.ts'
-import { type Pace, paced } from '../paced.ts'
+import { type Pace, paced, pacedEncoder } from '../paced.ts'
 import { byPhase } from '../phases.ts'
 import type { ImageEncoder, Vision } from '../vision/encoder.ts'
 import type { ImageSettings } from '../vision/settings.ts'
@@ -51,6 +51,7 @@ export default async function loadModel({ modelPath, decodeBackend, pace, ...opt
     const forward = mixed ? byPhase(first, await tfjsForward(source, { ...options, backend: decodeBackend })) : first
     const seeing = findVision(modelPath)
     const vision = seeing && (await loadVision(modelPath, seeing, backends, options['backend']))
+    if (pace !== undefined && vision) vision.encoder = pacedEncoder(vision.encoder, pace as Pace)
     const held = pace === undefined ? forward : paced(forward, pace as Pace)
     return { forward: held, model: source.name, modelDigest: source.digest, ...(vision && { vision }) }
   } finally {

@@ -127,8 +127,10 @@ export class PictureEncoder {
     if (pulled.mode !== 'memory' && (await digestOf(pulled.bytes)) !== pulled.digest) {
       throw new VolleyError('transfer_failed', 'Cannot pull the picture: its bytes have another digest')
     }
-    const image = await pictures.decode(pulled.bytes, signal)
+    // Decoders do not read shared memory.
+    const file = pulled.bytes.slice()
     pulled.recycle()
+    const image = await pictures.decode(file, signal)
     const all = await encode({ image, whole: picture.whole, tiles }, signal)
     const size = vision.tileTokens * vision.hiddenSize
     if (all.length !== tiles.length * size) {

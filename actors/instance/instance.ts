@@ -184,7 +184,7 @@ export class Instance {
 
   private freeSlots(): Record<SlotClass, number> {
     const used: Record<SlotClass, number> = { prefill: 0, decode: 0, other: 0 }
-    for (const job of this.host.jobs.values()) used[slotsOf(job.handOver.hop.phase)]++
+    for (const job of this.host.jobs.values()) if (!job.waits) used[slotsOf(job.handOver.hop.phase)]++
     for (const { hop } of this.host.taking.values()) used[slotsOf(hop.phase)]++
     const { maxBatch } = this.options.engine.info
     return { prefill: PREFILL_SLOTS - used.prefill, decode: maxBatch - used.decode, other: OTHER_SLOTS - used.other }

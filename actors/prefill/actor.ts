@@ -24,7 +24,7 @@ export const prefill: Actor = defineActor<LlmContext>({
     return engine.hasRoom(context.promptTokens + output)
   },
   tokensOf: (context) => context.promptTokens,
-  async run({ id, attempt, context, params, deadline, decodeHere, decodeAt, instance, signal, reader, services, clock }) {
+  async run({ id, attempt, context, params, deadline, decodeHere, decodeAt, instance, signal, reader, waits, services, clock }) {
     const { engine, holds, inputs, transfer: mover } = services
     const startedAt = clock.monotonic()
     const sampling = samplingOf(context)
@@ -40,6 +40,8 @@ export const prefill: Actor = defineActor<LlmContext>({
       if (context.images.length > 0) {
         const timeoutMs = Math.max(1, deadline - clock.now())
         arriving = new Arriving(context.images, context.embeds, { mover, attempt, timeoutMs, signal, clock })
+        waits(true)
+        void arriving.all.then(() => waits(false))
       }
       const job = { hold, tokens, sampling, choices: context.n, ...(arriving ? { given: arriving.given } : {}) }
       computed = await whenRoom(clock, signal, Infinity, () => engine.prefill(job, signal))

@@ -28,6 +28,8 @@ export class Arriving {
   lost: VolleyError | undefined
   /** How long the last one that is here took. */
   waitedMs = 0
+  /** Settles when all are here, or one is lost. */
+  readonly all: Promise<unknown>
   readonly #stop = new AbortController()
   readonly #recycles: (() => void)[] = []
 
@@ -49,6 +51,7 @@ export class Arriving {
         return vectors
       })
     )
+    this.all = Promise.allSettled(pulls)
     this.given = marks.map((mark, tile) => {
       const { from, tiles } = parts[partOf[tile]!]!
       const vectors = pulls[partOf[tile]!]!.then((all) => {

@@ -56,6 +56,8 @@ export interface ActorContext<Context extends JsonObject = JsonObject> {
   readonly instance: { id: string; incarnation: string }
   /** Fires when the work has become pointless: cancelled, fenced, shutting down. */
   readonly signal: AbortSignal
+  /** Says that it waits for something that is made elsewhere, or no longer: others may have its slot meanwhile. */
+  readonly waits: (on: boolean) => void
   readonly clock: Clock
   /** The open response of this request. */
   readonly reader: Reader

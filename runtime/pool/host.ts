@@ -214,6 +214,10 @@ export class InstanceHost {
     const context: ActorContext = {
       id: hop.id, epoch: hop.epoch, attempt, state: hop.state, context: hop.stored.context, params: hop.with, deadline: hop.deadline,
       decodeHere, decodeAt, alongside, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
+      waits: (on) => {
+        job.waits = on
+        this.options.onChange?.()
+      },
     }
     let event: PhaseEvent
     try {

@@ -250,3 +250,16 @@ test('every answer is the same while labels flip under load and pictures come ag
   }
   await expectClean(cluster)
 })
+
+test('prompts that wait for vectors leave their slots to others', async () => {
+  const cluster = await start({ instances: 3, labels: { i1: 'encode', i2: 'prefill', i3: 'decode' } })
+  const slow = Array.from({ length: 6 }, (_, i) => ask(cluster, submission({ prompt: two().prompt, pictures: [picture(`big ${i}`, 2, 8)] })))
+  // 48 tiles take 960 ms; all six prompts are at prefill long before.
+  expect(await cluster.clock.runUntil(() => cluster.instances[1]!.host.jobs.size >= 4, 700)).toBe(true)
+  const before = cluster.clock.monotonic()
+  expect((await ask(cluster, submission({ prompt: [7, 8, 9] }))).error).toBeUndefined()
+  expect(cluster.clock.monotonic() - before).toBeLessThan(200)
+  expect(cluster.engines[0]!.encoded).toBeLessThan(40)
+  for (const { error } of await Promise.all(slow)) expect(error).toBeUndefined()
+  await expectClean(cluster)
+})

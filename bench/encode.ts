@@ -8,12 +8,15 @@
  *     volley bench encode [--model PATH] [--instances 1,2,3] [--rounds 12] [--requests 24] [--profile-pace l30b|none] [--json]
  * @module
  */
+import { join } from 'node:path'
 import process from 'node:process'
+import { pathToFileURL } from 'node:url'
 import { startSystem } from '../actors/supervisor/system.ts'
 import { resolveConfig } from '../runtime/config/mod.ts'
 import { readImageSettings } from '../runtime/engine/vision/settings.ts'
 import { VolleyError } from '../runtime/errors.ts'
 import { locateModel } from '../runtime/models/locate.ts'
+import { projectRoot } from '../runtime/platform.ts'
 import { profileOf } from '../runtime/sim/mod.ts'
 import { benchFlags, count, counts, print, quantile, round } from './flags.ts'
 import { ask, firstModel, type Outcome } from './load.ts'
@@ -102,7 +105,7 @@ async function start(encoders: number, model: string, pace: string | undefined, 
       port: 0, model, instances: encoders + 1, labels: { encode: encoders, 'prefill+decode': 1 }, threads: 1, profilePace: pace, logLevel: 'error',
     },
   })
-  const system = await startSystem(config, { entry: new URL('../cli/main.ts', import.meta.url), signal })
+  const system = await startSystem(config, { entry: pathToFileURL(join(projectRoot, 'cli', 'main.ts')), signal })
   return { encoders, http: system.http, model: await firstModel(system.http), stop: () => system.stop(0) }
 }
 

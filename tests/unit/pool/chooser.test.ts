@@ -9,7 +9,7 @@ const encode = (tiles: number) => request('encode', { tiles })
 test('alongside() names those labelled for encode, the least busy first, at most one a tile', () => {
   const all = [
     instance('a', { label: 'encode' }),
-    instance('b', { label: 'encode+decode', encodeTiles: 2, encodeWaitMs: 200 }),
+    instance('b', { label: 'encode+decode', encodeTiles: 2, encodeWaitMs: 12 }),
     instance('c', { label: 'encode' }),
     instance('d', { label: 'prefill' }),
     instance('e'),

@@ -15,6 +15,8 @@ export interface CostProfile {
   readonly perPairMs: number
   readonly perResidentMs: number
   readonly perSequenceMs: number
+  /** Encoding one tile of an image; left out = nobody has measured it. */
+  readonly perTileMs?: number
   /** Tokens whose KV fits. */
   readonly kvTokens: number
   readonly kvBytesPerToken: number

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { EncodeJob, TokenOut } from '../../../../runtime/engine/engine.ts'
 import { handled } from '../../../../runtime/engine/handled.ts'
 import { imageLayout } from '../../../../runtime/engine/vision/layout.ts'
@@ -130,8 +130,9 @@ describe('beside other work', () => {
     const { first } = await engine.prefill({ hold, tokens: prompt(9), sampling, choices: 1 }, patience())
     const outs: TokenOut[] = []
     const job = { hold, prompt: prompt(9), sampling, choices: [{ choice: 0, generated: [first[0]!.token] }] }
-    const run = engine.decode(job, (tokens) => outs.push(...tokens), patience())
-    await vi.waitFor(() => expect(outs.length).toBeGreaterThan(0))
+    const started = Promise.withResolvers<void>()
+    const run = engine.decode(job, (tokens) => (outs.push(...tokens), started.resolve()), patience())
+    await started.promise
     happened.length = 0
     const before = outs.length
     const other = engine.prefill({ hold: 'p', tokens: prompt(100, 3), sampling, choices: 1 }, patience())

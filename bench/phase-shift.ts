@@ -5,11 +5,14 @@
  * machine of their own (runtime/engine/paced.ts): real processes, bus, transfers and tokens, scripted step times.
  * @module
  */
+import { join } from 'node:path'
 import process from 'node:process'
+import { pathToFileURL } from 'node:url'
 import { startSystem } from '../actors/supervisor/system.ts'
 import { connect } from '../runtime/client/mod.ts'
 import { type Config, resolveConfig } from '../runtime/config/mod.ts'
 import { VolleyError } from '../runtime/errors.ts'
+import { projectRoot } from '../runtime/platform.ts'
 import { profileOf } from '../runtime/sim/mod.ts'
 import { print, quantile, round } from './flags.ts'
 import { firstModel, generator, keeps, type Offer, offer, type Outcome, pauseMs, randomPrompt, tpotOf } from './load.ts'
@@ -168,7 +171,7 @@ async function run(
       profilePace: pace, logLevel: 'error', ...(model !== undefined && { model }),
     },
   })
-  const system = await startSystem(config, { entry: new URL('../cli/main.ts', import.meta.url), signal })
+  const system = await startSystem(config, { entry: pathToFileURL(join(projectRoot, 'cli', 'main.ts')), signal })
   const client = await connect({ nats: system.nats, signal })
   try {
     const name = await firstModel(system.http)

@@ -5,31 +5,37 @@
  * machine of their own (runtime/engine/paced.ts): real processes, bus, transfers and tokens, scripted step times.
  * @module
  */
+import { join } from 'node:path'
 import process from 'node:process'
+import { pathToFileURL } from 'node:url'
 import { startSystem } from '../actors/supervisor/system.ts'
 import { connect } from '../runtime/client/mod.ts'
 import { type Config, resolveConfig } from '../runtime/config/mod.ts'
 import { VolleyError } from '../runtime/errors.ts'
+import { projectRoot } from '../runtime/platform.ts'
 import { profileOf } from '../runtime/sim/mod.ts'
 import { print, quantile, round } from './flags.ts'
 import { firstModel, generator, keeps, type Offer, offer, type Outcome, pauseMs, randomPrompt, tpotOf } from './load.ts'
 import { machine } from './machine.ts'
 
-export interface PhaseShiftOptions {
-  json: boolean
+export interface LoadOptions {
   seed: number
   instances: number
+  phaseMs: number
+  /** Pairs of phases. */
+  cycles: number
+  /** Multiplier of both phases' rates. */
+  rate: number
+}
+
+export interface PhaseShiftOptions extends LoadOptions {
+  json: boolean
   /** The elastic one. */
   policy: string
   /** Of its flips: shorter than the default by what the phases are shorter than a day's. */
   cooldownMs: number
   /** Cost profile; undefined = as fast as they go. */
   pace: string | undefined
-  phaseMs: number
-  /** Pairs of phases. */
-  cycles: number
-  /** Multiplier of both phases' rates. */
-  rate: number
   slo: { ttft: number; tpot: number }
   /** Names of set-ups; empty = all. */
   only: readonly string[]
@@ -57,7 +63,7 @@ const DWELL_MS = 500
 const WARM_UP = 8
 
 /** Poisson arrivals, prompts first; the same seed offers the same. */
-function offersOf({ seed, instances, phaseMs, cycles, rate }: PhaseShiftOptions): (Offer & { phase: keyof typeof PHASES })[] {
+export function offersOf({ seed, instances, phaseMs, cycles, rate }: LoadOptions): (Offer & { phase: keyof typeof PHASES })[] {
   const random = generator(seed)
   const offers: (Offer & { phase: keyof typeof PHASES })[] = []
   for (let at = 0; at < 2 * cycles; at++) {
@@ -81,6 +87,34 @@ function setUps({ instances, policy }: PhaseShiftOptions): SetUp[] {
   ]
 }
 
+/** What is printed of one set-up. */
+interface Figure {
+  bench: string
+  setUp: string
+  /** `none`: not paced. */
+  pace: string
+  offered: number
+  finished: number
+  /** Share of what was offered that was inside both SLOs: of all, and of each phase's arrivals. */
+  goodput: number
+  goodputPrefill: number
+  goodputDecode: number
+  ttftMs: { p50: number; p90: number }
+  tpotMs: { p50: number; p90: number }
+  flips: number
+  /** Share of the engines' steps that this machine could not compute in the time the pace gives them. */
+  lateSteps: number
+}
+
+const COLUMNS: readonly (readonly [name: string, cell: (figure: Figure) => string | number])[] = [
+  ['SET-UP', (f) => f.setUp], ['PACE', (f) => f.pace], ['OFFERED', (f) => f.offered], ['FINISHED', (f) => f.finished],
+  ['GOODPUT', (f) => f.goodput], ['PROMPTS', (f) => f.goodputPrefill], ['ANSWERS', (f) => f.goodputDecode],
+  ['TTFT P50', (f) => f.ttftMs.p50], ['P90 MS', (f) => f.ttftMs.p90], ['TPOT P50', (f) => f.tpotMs.p50], ['P90 MS', (f) => f.tpotMs.p90],
+  ['FLIPS', (f) => f.flips], ['LATE', (f) => f.lateSteps],
+]
+const rowOf = (cells: readonly (string | number)[]): string =>
+  cells.map((cell, i) => (i < 2 ? String(cell).padEnd(12) : String(cell).padStart(9))).join(' ') + '\n'
+
 /** Runs them all and prints a line each, then who won. Errors: `invalid_flag`, and whatever a system cannot start for. */
 export async function phaseShift(options: PhaseShiftOptions): Promise<void> {
   const { json, instances, only, pace, slo } = options
@@ -94,6 +128,7 @@ export async function phaseShift(options: PhaseShiftOptions): Promise<void> {
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   const goodputs = new Map<string, number>()
+  if (!json) process.stdout.write(rowOf(COLUMNS.map(([name]) => name)))
   for (const setUp of chosen) {
     const { outcomes, flips, late } = await run(setUp, options, offers, stop.signal)
     const share = (phase?: string) => {
@@ -103,11 +138,13 @@ export async function phaseShift(options: PhaseShiftOptions): Promise<void> {
     goodputs.set(setUp.name, share())
     const finished = outcomes.filter(({ status }) => status === 'finished')
     const quantiles = (values: number[]) => ({ p50: round(quantile(values, 0.5), 1), p90: round(quantile(values, 0.9), 1) })
-    print(json, {
+    const figure: Figure = {
       bench: 'phase-shift', setUp: setUp.name, pace: pace ?? 'none', offered: outcomes.length, finished: finished.length,
       goodput: share(), goodputPrefill: share('prefill'), goodputDecode: share('decode'),
       ttftMs: quantiles(finished.map((o) => o.ttftMs)), tpotMs: quantiles(finished.map(tpotOf)), flips, lateSteps: late,
-    })
+    }
+    if (json) print(json, { ...figure })
+    else process.stdout.write(rowOf(COLUMNS.map(([, cell]) => cell(figure))))
   }
   const elastic = goodputs.get(options.policy)
   const others = [...goodputs].filter(([name]) => name !== options.policy)
@@ -134,7 +171,7 @@ async function run(
       profilePace: pace, logLevel: 'error', ...(model !== undefined && { model }),
     },
   })
-  const system = await startSystem(config, { entry: new URL('../cli/main.ts', import.meta.url), signal })
+  const system = await startSystem(config, { entry: pathToFileURL(join(projectRoot, 'cli', 'main.ts')), signal })
   const client = await connect({ nats: system.nats, signal })
   try {
     const name = await firstModel(system.http)

@@ -7,7 +7,7 @@ import type { Bus } from '../bus/bus.ts'
 import { natsBus } from '../bus/nats.ts'
 import { keyHistory, subjects } from '../bus/subjects.ts'
 import { type Clock, realClock } from '../clock.ts'
-import { isVolleyError } from '../errors.ts'
+import { isVolleyError, VolleyError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Label } from '../policy/policy.ts'
 import { inject } from '../pool/inject.ts'
@@ -83,6 +83,9 @@ export async function connect({ nats, signal, clock = realClock }: ConnectOption
   return clientOf(bus, clock)
 }
 
+/** Others may flip in between so often. */
+const FLIP_TRIES = 20
+
 function clientOf(bus: Bus, clock: Clock): Client {
   return {
     requests: () => inspectAll(bus),
@@ -103,12 +106,13 @@ function clientOf(bus: Bus, clock: Clock): Client {
     },
     async flip(instance, label, { reason = 'by hand', force = false } = {}) {
       const ask = { instance, label, by: 'operator', reason, force }
-      for (;;) {
+      for (let tries = 0; tries < FLIP_TRIES; tries++) {
         const view = await flipView(bus)
         if (!view.members.some((m) => m.id === instance)) return undefined
         const made = await flip(bus, clock, ask, view, { dwellMs: await dwellOf(bus), cooldownMs: 0 }, 'volley flip')
         if (made.status !== 'outrun') return made
       }
+      throw new VolleyError('bus_conflict', `Cannot flip ${instance}: others flip all the time`, { remedy: 'try again' })
     },
     async accuracy(instance) {
       const kept = (await bus.bucket('volley_predictions').get(instance))?.json<AccuracyValue>() ?? {}

@@ -7,9 +7,8 @@
  * `numerics`, whatever else is in the batch, however the prompt was chunked, cached, moved or replayed.
  * @module
  */
+import type { PaceStats } from './forward.ts'
 import type { RgbImage } from './vision/image.ts'
-
-import type { PaceStats } from './paced.ts'
 
 /** How tokens are drawn. All fields are decided at the front door; defaults are filled in there. */
 export interface SamplingParams {

@@ -2,7 +2,6 @@
  * The step port, between the engine's loop (who runs when, which blocks) and a model on a backend (the mathematics).
  * @module
  */
-import type { PaceStats } from './paced.ts'
 import type { KvPool } from '../kv/pool.ts'
 import type { DecoderConfig } from './load/source.ts'
 
@@ -27,6 +26,14 @@ export interface Chunk {
   logits: 'none' | 'last' | 'all'
   /** True: tokens that were generated, now or before (a replay); else they are a prompt's. */
   generated?: boolean
+}
+
+/** How well a Forward keeps to the times of another machine. */
+export interface PaceStats {
+  steps: number
+  /** Steps that this machine could not compute in the time they should have taken, and by how much together. */
+  late: number
+  lateMs: number
 }
 
 export interface Forward {

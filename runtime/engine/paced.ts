@@ -5,7 +5,7 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import type { JsonObject } from '../json.ts'
-import type { Chunk, Forward } from './forward.ts'
+import type { Chunk, Forward, PaceStats } from './forward.ts'
 import type { ImageEncoder } from './vision/encoder.ts'
 
 /** Times of a step, ms: base + token x + pair ((k + x)² - k²) over prompt chunks + resident tokens and sequences that decode. */
@@ -17,14 +17,6 @@ export interface Pace extends JsonObject {
   perSequenceMs: number
   /** Of an encoder, each tile; left out = as fast as it goes. */
   perTileMs?: number
-}
-
-/** What became of the promise. */
-export interface PaceStats {
-  steps: number
-  /** Steps that this machine could not compute in the time they should have taken, and by how much together. */
-  late: number
-  lateMs: number
 }
 
 /** Time that a step of these chunks takes by the law, ms. A replay is computed like a prompt. */

@@ -7,7 +7,7 @@ import { sleep } from '../../runtime/clock.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import type { LlmContext } from '../../runtime/machine/generate.ts'
 import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
-import { countTiles, splitTiles } from './split.ts'
+import { countTiles, inTurn, splitTiles } from './split.ts'
 
 /** The first time that vectors were lost they are made again at once, then after growing pauses. */
 const FIRST_PAUSE_MS = 50
@@ -15,17 +15,16 @@ const LONGEST_PAUSE_MS = 2_000
 
 export const encode: Actor = defineActor<LlmContext>({
   name: 'encode',
-  accepts: ({ images }, { alongside }, { encoder }) =>
-    encoder !== undefined && encoder.hasRoom(Math.ceil(countTiles(images) / (1 + alongside.length))),
+  accepts: (_, __, { encoder }) => encoder !== undefined && encoder.hasRoom(),
   async run({ id, attempt, context, alongside, instance, signal, clock, services: { encoder } }) {
     if (encoder === undefined) throw new VolleyError('engine_failed', `Instance ${instance.id} cannot encode pictures`)
     const { images, refills } = context
     if (refills > 1) await sleep(clock, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (refills - 1)), signal)
     const tiles = countTiles(images)
-    const parts = splitTiles(tiles, 1 + alongside.length).map((range) => ({ id, attempt, pictures: images, ...range }))
+    const who = inTurn([instance.id, ...alongside], images)
+    const parts = splitTiles(tiles, who.length).map((range) => ({ id, attempt, pictures: images, ...range }))
     const begun = await Promise.all(parts.map(async (part, i) => {
-      const other = i === 0 ? undefined : alongside[i - 1]!
-      const there = other === undefined ? undefined : await encoder.ask(other, part, signal)
+      const there = who[i] === instance.id ? undefined : await encoder.ask(who[i]!, part, signal)
       return there ?? encoder.begin(part)
     }))
     const report = {

@@ -68,11 +68,9 @@ export class PictureEncoder {
     return { tiles: open.reduce((sum, { waiting }) => sum + waiting, 0), parts: open.length }
   }
 
-  hasRoom(tiles: number): boolean {
-    const waiting = this.load.tiles
-    const held = [...this.#begun.values()].reduce((sum, begun) => sum + begun.tiles, 0)
-    const fits = held === 0 || (held + tiles) * this.#tileBytes <= MAX_HELD_BYTES
-    return fits && (waiting === 0 || waiting + tiles <= MAX_WAITING_TILES)
+  hasRoom(): boolean {
+    const held = [...this.#begun.values()].reduce((sum, { tiles }) => sum + tiles, 0)
+    return this.load.tiles < MAX_WAITING_TILES && held * this.#tileBytes < MAX_HELD_BYTES
   }
 
   begin(part: EncodePart): EncodedPart {

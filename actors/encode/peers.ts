@@ -32,8 +32,8 @@ export class EncodePeers implements Encoder {
     this.vision = options.encoder.vision
   }
 
-  hasRoom(tiles: number): boolean {
-    return this.#options.encoder.hasRoom(tiles)
+  hasRoom(): boolean {
+    return this.#options.encoder.hasRoom()
   }
 
   begin(part: EncodePart): EncodedPart {
@@ -73,7 +73,7 @@ export class EncodePeers implements Encoder {
     const { encoder, isDraining } = this.#options
     if (numerics !== this.vision.numerics) return { status: 'refused', reason: 'otherNumerics' }
     if (isDraining()) return { status: 'refused', reason: 'draining' }
-    if (!encoder.hasRoom(part.tiles)) return { status: 'refused', reason: 'full' }
+    if (!encoder.hasRoom()) return { status: 'refused', reason: 'full' }
     return { status: 'ok', ...encoder.begin(part) }
   }
 }

@@ -1,8 +1,9 @@
 /**
- * How a request's tiles are cut into parts, and what of each picture is in a part. Tiles count on from picture to picture.
- * Pure.
+ * How a request's tiles are cut into parts, who gets which, and what of each picture is in a part. Tiles count on from
+ * picture to picture. Pure.
  * @module
  */
+import { createHash } from 'node:crypto'
 import type { PictureRef } from '../../runtime/machine/generate.ts'
 
 /** Consecutive tiles of a request. */
@@ -28,6 +29,16 @@ export function splitTiles(tiles: number, parts: number): TileRange[] {
     const from = Math.floor((tiles * i) / count)
     return { from, tiles: Math.floor((tiles * (i + 1)) / count) - from }
   })
+}
+
+/**
+ * The same instances in the order of the parts they get: the same for the same pictures, whoever of them leads, so that
+ * pictures that come again find their tiles where they were encoded.
+ */
+export function inTurn(instances: readonly string[], pictures: readonly PictureRef[]): string[] {
+  const keys = pictures.map(({ key }) => key).join()
+  const rank = new Map(instances.map((id) => [id, createHash('sha256').update(`${id} ${keys}`).digest('hex')]))
+  return [...instances].sort((a, b) => (rank.get(a)! < rank.get(b)! ? -1 : 1))
 }
 
 /** What of each picture is in a part, in order. */

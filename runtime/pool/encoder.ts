@@ -10,8 +10,8 @@ export const MAX_WAITING_TILES = 32
 
 export interface Encoder {
   readonly vision: VisionInfo
-  /** Whether so many more tiles would be begun soon, and their vectors find room. */
-  hasRoom(tiles: number): boolean
+  /** Whether more tiles would be begun soon, and their vectors find room; however many they are, or large requests would starve. */
+  hasRoom(): boolean
   /** Offers the vectors at once and makes them behind the ticket; they are held here for the request under a lease. */
   begin(part: EncodePart): EncodedPart
   /** Has another instance begin them; undefined = it would not, or did not answer in time, and keeps nothing. */

@@ -23,6 +23,9 @@ interface Placement {
 /** Seconds that the mean prefill wait goes over, as an exponential mean. */
 const WAIT_MEAN_MS = 1_000
 
+/** Tiles that a hop is taken to bring before anybody has looked at it. */
+const TILES_OF_A_HOP = 8
+
 export class Cluster {
   placements = 0
   /** Revision of the flips key: a flip is decided with it, and expects it. */
@@ -83,8 +86,8 @@ export class Cluster {
     if (phase !== 'encode') return able.reduce((sum, i) => sum + Math.max(0, i.freeSlots[slots]), 0)
     // An encode hop is soon over, its tiles are not: what waits for an encoder waits in the queue.
     const meant = able.filter((i) => carries(i, 'encode'))
-    return (meant.length > 0 ? meant : able)
-      .reduce((sum, i) => sum + Math.max(0, Math.min(i.freeSlots[slots], MAX_WAITING_TILES - i.encodeTiles)), 0)
+    const hops = (i: InstanceView): number => Math.ceil((MAX_WAITING_TILES - i.encodeTiles) / TILES_OF_A_HOP)
+    return (meant.length > 0 ? meant : able).reduce((sum, i) => sum + Math.max(0, Math.min(i.freeSlots[slots], hops(i))), 0)
   }
 
   /** Notes a placement; tell it what the instance answered by `settle`. */

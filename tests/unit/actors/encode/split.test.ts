@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { countTiles, splitTiles, stretchesOf } from '../../../../actors/encode/split.ts'
+import { countTiles, inTurn, splitTiles, stretchesOf } from '../../../../actors/encode/split.ts'
 import type { PictureRef } from '../../../../runtime/machine/generate.ts'
 
 const pictureOf = (key: string, tiles: number): PictureRef => ({ key, whole: false, starts: Array.from({ length: tiles }, (_, i) => i), bytes: 1, ticket: {} })
@@ -14,6 +14,15 @@ test('splitTiles() cuts into even parts in order, none of them empty', () => {
     expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1)
     expect(cut.flatMap(({ from, tiles: n }) => Array.from({ length: n }, (_, i) => from + i))).toEqual(Array.from({ length: tiles }, (_, i) => i))
   }))
+})
+
+test('inTurn() gives the same order whoever leads, another for other pictures', () => {
+  const pictures = [pictureOf('a', 5), pictureOf('b', 3)]
+  const order = inTurn(['i1', 'i2', 'i3'], pictures)
+  expect([...order].sort()).toEqual(['i1', 'i2', 'i3'])
+  expect(inTurn(['i3', 'i1', 'i2'], pictures)).toEqual(order)
+  const firsts = new Set(Array.from({ length: 40 }, (_, i) => inTurn(['i1', 'i2', 'i3'], [pictureOf(`p${i}`, 1)])[0]))
+  expect(firsts.size).toBe(3)
 })
 
 test('stretchesOf() says what of each picture is in a part', () => {

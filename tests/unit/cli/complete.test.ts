@@ -5,10 +5,12 @@ import { listen } from '../../../actors/gateway/http/listen.ts'
 import { complete } from '../../../cli/complete.ts'
 import { dataUrl } from '../../../cli/image.ts'
 import { goldenPictures } from '../../helpers/hostile-pictures.ts'
+import { lacks } from '../../helpers/lacks.ts'
 import { temporaryDirectory } from '../../helpers/model-files.ts'
 import { visionApp, visionModels } from '../../helpers/vision-front.ts'
 
-describe.skipIf(visionModels.length === 0)('run --image', () => {
+const blind = lacks(visionModels.length === 0, 'no model that sees is here')
+describe.skipIf(blind)('run --image', () => {
   const directory = temporaryDirectory()
   const fileOf = (name: string, bytes: Uint8Array) => {
     writeFileSync(join(directory, name), bytes)

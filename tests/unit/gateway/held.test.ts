@@ -4,8 +4,10 @@ import { VolleyError } from '../../../runtime/errors.ts'
 import type { Script } from '../../helpers/fake-front.ts'
 import { goldenPictures, hostilePictures } from '../../helpers/hostile-pictures.ts'
 import { type Loose, post } from '../../helpers/http.ts'
+import { lacks } from '../../helpers/lacks.ts'
 import { dataUrlOf, imagePart, visionApp, visionModels } from '../../helpers/vision-front.ts'
 
+const blind = lacks(visionModels.length === 0, 'no model that sees is here')
 const MIB = 1 << 20
 const good = goldenPictures()
 /** A sound file of so many bytes. */
@@ -15,7 +17,7 @@ const long = (bytes: number) => {
 }
 const path = visionModels[0]!
 
-describe.skipIf(visionModels.length === 0)('bytes that requests hold', () => {
+describe.skipIf(blind)('bytes that requests hold', () => {
   // A request of this takes 2.67 MiB while it is read, half of one when it is open; its first mebibyte is not counted.
   const part = imagePart(dataUrlOf(long(1.5 * MIB)))
   const limits = { pictureBodyBytes: 2.5 * MIB, heldBytes: 5 * MIB }
@@ -73,7 +75,7 @@ describe.skipIf(visionModels.length === 0)('bytes that requests hold', () => {
   })
 })
 
-describe.skipIf(visionModels.length === 0)('memory', () => {
+describe.skipIf(blind)('memory', () => {
   test('all hostile files at once, through HTTP, take less than 250 MB', async () => {
     const { app, text } = visionApp(path)
     const bodies = hostilePictures(good).map(([, file]) =>

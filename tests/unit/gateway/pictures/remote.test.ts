@@ -212,8 +212,8 @@ describe('RemotePictures and hosts that do not serve a file', () => {
     const { get, kept } = await site((_, response) => {
       response.on('close', () => (ended = true))
       const more = () => {
-        while (response.write(Buffer.alloc(256)));
-        response.once('drain', more)
+        if (response.write(Buffer.alloc(256))) setImmediate(more)
+        else response.once('drain', more)
       }
       more()
     })

@@ -12,7 +12,8 @@ import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
-import { joinBus, listService, stopped } from '../process.ts'
+import { directPlane } from '../../runtime/transfer/direct.ts'
+import { joinBus, listService, modesOf, stopped } from '../process.ts'
 import { loadExtensions } from '../extensions.ts'
 import { ClusterFront } from './cluster-front.ts'
 import { PictureDoor } from './pictures/door.ts'
@@ -33,10 +34,13 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   const text = openText(path)
   const pictures = pictureSide(path, text)
   const bus = await joinBus(config, gateway, signal)
+  // Pictures that go over NATS must not stand before tokens: a connection of their own.
+  const bulk = await joinBus(config, `${gateway} bulk`, signal)
+  const plane = await directPlane({ owner: gateway, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, modes: modesOf(config) })
   const cluster = new Cluster()
   await cluster.start(bus)
   const front = new ClusterFront({
-    bus, clock: realClock, gateway, text, cluster, maxOpen: MAX_OPEN, ...(pictures && { pictures }),
+    bus, clock: realClock, gateway, text, cluster, plane, maxOpen: MAX_OPEN, ...(pictures && { pictures }),
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
   const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
@@ -63,5 +67,6 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   // The model's key ages out by itself: another gateway may serve it still.
   model.stop()
   await presence.close().catch(() => undefined)
-  await bus.close()
+  await plane.close()
+  await Promise.all([bus.close(), bulk.close()])
 }

@@ -74,7 +74,7 @@ describe.skipIf(blind).each(visionModels.map((path) => [basename(path), path]))(
   })
 
   test('every place holds the tokens of its picture, in several messages of one request', async () => {
-    const { app, front, side, text: tokens } = visionApp(path)
+    const { app, front, text: tokens } = visionApp(path)
     const messages = [
       { role: 'system', content: 'Look.' },
       { role: 'user', content: [imagePart(url), text('What is this?'), imagePart(dataUrlOf(other), 'low')] },
@@ -92,9 +92,9 @@ describe.skipIf(blind).each(visionModels.map((path) => [basename(path), path]))(
     }
     expect(prompt.filter((id) => id === imageToken)).toHaveLength(rooms.length * wholeTokens)
     const shown = tokens.decode(prompt, { special: true }).replaceAll(/(<image>)+/g, '*')
-    expect(shown.indexOf('What is this?')).toBeGreaterThan(shown.indexOf('*'))
-    expect(shown.indexOf('And this?')).toBeLessThan(shown.lastIndexOf('*'))
-    expect(side.settings.tileTokens).toBe(wholeTokens)
+    // In which order a message shows its parts is for the model's template to say; pictures stay in their message.
+    const tiles = pictures.map(({ starts }) => starts.length)
+    expect(shown.split('A picture.').map((turn) => turn.split('*').length - 1)).toEqual([tiles[0]! + tiles[1]!, tiles[2]])
   })
 
   test('usage counts the tokens of pictures, and says how many they are', async () => {

@@ -81,6 +81,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** Small encoders' calls are short: it takes some until they are compiled. */
+const WARM_UPS = 4
+
 /** Tiles a second, grouped and one by one, turn by turn. The encoder may compute elsewhere than prompts do. */
 async function encodes(
   engine: EngineThread,
@@ -90,12 +93,14 @@ async function encodes(
 ): Promise<void> {
   const { numerics = '' } = engine.info.vision ?? {}
   for (const tiles of tileCounts) {
-    const times: Record<'together' | 'apart', number[]> = { together: [], apart: [] }
-    for (let run = -1; run < repeats; run++) {
-      const [together, apart] = [await encode(engine, tiles, tiles, run), await encode(engine, tiles, 1, run)]
-      if (run < 0) continue
-      times.together.push(together)
-      times.apart.push(apart)
+    const times = { together: [] as number[], apart: [] as number[] }
+    for (let run = -WARM_UPS; run < repeats; run++) {
+      const ways: [keyof typeof times, number][] = [['together', tiles], ['apart', 1]]
+      // Who goes first alternates.
+      for (const [way, each] of run % 2 === 0 ? ways : ways.reverse()) {
+        const ms = await encode(engine, tiles, each, run)
+        if (run >= 0) times[way].push(ms)
+      }
     }
     const perSecond = (ms: number[]) => round(tiles / (quantile(ms, 0.5) / 1000), 1)
     const [together, apart] = [perSecond(times.together), perSecond(times.apart)]

@@ -27,9 +27,9 @@ const TILES = 4
 const LONG_MS = 300
 
 /** From the disk, or measured (seconds with a large model) and then kept. A cache that cannot be written is no error. */
-export async function profileOf(engine: Engine): Promise<CostProfile> {
+export async function profileOf(engine: Engine, pace?: string): Promise<CostProfile> {
   const { numerics, contextLength, blocksTotal, vision } = engine.info
-  const machine = `${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
+  const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
   const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 2, vision])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
   const kept = await readFile(path, 'utf8').then((text) => JSON.parse(text) as CostProfile, () => undefined)

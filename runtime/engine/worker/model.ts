@@ -8,6 +8,7 @@ import { VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Forward } from '../forward.ts'
 import type { ModelSource, VisionSource } from '../load/source.ts'
+import { type Pace, paced, pacedEncoder } from '../paced.ts'
 import { byPhase } from '../phases.ts'
 import type { ImageEncoder, Vision } from '../vision/encoder.ts'
 import type { ImageSettings } from '../vision/settings.ts'
@@ -35,9 +36,10 @@ const modules = {
 
 /**
  * Loads `modelPath` on `backend`, or with `decodeBackend` on two: prompts on the first, generated tokens on the second.
- * All other fields go to the backends (`threads`, …). A model that sees comes with its encoder. Error: `invalid_config`.
+ * `pace` (paced.ts) holds its steps to another machine's times. All other fields go to the backends (`threads`, …). A
+ * model that sees comes with its encoder. Error: `invalid_config`.
  */
-export default async function loadModel({ modelPath, decodeBackend, ...options }: JsonObject): Promise<LoadedModel> {
+export default async function loadModel({ modelPath, decodeBackend, pace, ...options }: JsonObject): Promise<LoadedModel> {
   if (typeof modelPath !== 'string') throw new VolleyError('invalid_config', 'An engine needs the path of a model')
   const { openModel, findVision } = (await import(modules.load)) as Loaders
   const backends = (await import(modules.tfjs)) as Backends
@@ -49,7 +51,9 @@ export default async function loadModel({ modelPath, decodeBackend, ...options }
     const forward = mixed ? byPhase(first, await tfjsForward(source, { ...options, backend: decodeBackend })) : first
     const seeing = findVision(modelPath)
     const vision = seeing && (await loadVision(modelPath, seeing, backends, options['backend']))
-    return { forward, model: source.name, modelDigest: source.digest, ...(vision && { vision }) }
+    if (pace !== undefined && vision) vision.encoder = pacedEncoder(vision.encoder, pace as Pace)
+    const held = pace === undefined ? forward : paced(forward, pace as Pace)
+    return { forward: held, model: source.name, modelDigest: source.digest, ...(vision && { vision }) }
   } finally {
     source.close()
   }

@@ -102,7 +102,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     flag: 'policy',
     hint: 'NAME',
     roles: ['scheduler'],
-    default: 'static',
+    default: 'arrow-v2',
     help: 'who gets which request',
     kind: text('the name of a policy', /^[a-z0-9-]+$/),
   },

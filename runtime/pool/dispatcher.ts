@@ -207,13 +207,14 @@ export class Dispatcher {
 
 /** What a policy sees of a hop. */
 function placeRequest(hop: Hop): PlaceRequest {
-  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null; decodeAt?: string | null }
+  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null; decodeAt?: string | null; images?: { starts?: number[] }[] }
   return {
     id: hop.id,
     phase: hop.phase,
     slots: slotsOf(hop.phase),
     model: hop.model,
     promptTokens: context.promptTokens ?? 0,
+    tiles: (context.images ?? []).reduce((sum, { starts = [] }) => sum + starts.length, 0),
     maxTokens: (context.sampling?.maxTokens ?? 0) * (context.n ?? 1),
     kvOwner: context.kv?.instance,
     decodeAt: context.decodeAt ?? undefined,

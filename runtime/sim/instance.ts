@@ -23,7 +23,7 @@ export interface SimRequest extends Keyed {
   readonly images: readonly number[]
   imagesLeft: number
   /** Who has encoded which tiles: their features are fetched from there. */
-  readonly encoded: { instance: SimInstance; tiles: number }[]
+  readonly encoded: { instance: SimInstance; tiles: number; life: number }[]
   /** NaN until it exists. */
   firstMs: number
   /** When its second token came; NaN until then. */

@@ -25,7 +25,7 @@ import {
 import { llmStart, type SimEvent } from './chart.ts'
 import { victims } from './deadlock.ts'
 import { bury, forget } from './death.ts'
-import { encoded, featureBytes, jobsOf } from './encode.ts'
+import { encodeAnew, encoded, featureBytes, featuresLost, jobsOf } from './encode.ts'
 import type { Fault } from './faults.ts'
 import { type EncodeJob, MODEL, newRequest, SimInstance, type SimRequest } from './instance.ts'
 import { endIteration, startIteration } from './iteration.ts'
@@ -190,22 +190,23 @@ export class Simulation {
     this.placeDecode(request)
   }
 
-  /** Places whatever a request needs next; who has lost its KV by now prefills again. */
+  /** Places whatever a request needs next; who has lost its KV by now goes back. */
   private again(request: SimRequest, job?: EncodeJob): void {
     const { holder, node: { phase } } = request
     if (holder !== undefined && request.heldIn !== holder.life) forget(request, holder)
     if (phase === 'encode') {
-      const jobs = job ? [{ ...job, left: job.tiles }] : jobsOf(request, this.options.spreadImages === true)
-      for (const each of jobs) this.placeImages(each)
+      if (job !== undefined) return this.placeImages({ ...job, left: job.tiles })
+      encodeAnew(request)
+      for (const each of jobsOf(request, this.options.spreadImages === true)) this.placeImages(each)
     } else if (phase === 'prefill') this.placePrefill(request)
-    else if (request.holder === undefined) this.loseKv(request)
+    else if (request.holder === undefined) this.lose(request, 'KV_LOST')
     else this.placeDecode(request)
   }
 
-  private loseKv(request: SimRequest): void {
-    this.walk(request, 'KV_LOST')
+  private lose(request: SimRequest, event: 'KV_LOST' | 'EMBEDS_LOST'): void {
+    this.walk(request, event)
     this.outcomes.refilled++
-    if (!request.node.done) return this.placePrefill(request)
+    if (!request.node.done) return this.again(request)
     this.outcomes.failed++
     this.options.observer?.ended(request, 'failed', this.clock.nowMs)
   }
@@ -219,6 +220,7 @@ export class Simulation {
   }
 
   private placePrefill(request: SimRequest): void {
+    if (featuresLost(request)) return this.lose(request, 'EMBEDS_LOST')
     const decision = this.ask(request, { phase: 'prefill', slots: 'prefill' })
     if (decision.instance === undefined) return void this.held.push(() => this.again(request))
     const instance = this.byId.get(decision.instance)!
@@ -235,6 +237,7 @@ export class Simulation {
     const { life } = instance
     this.clock.move(request.encoded[0]!.instance, instance, bytes, () => {
       if (life !== instance.life) return this.afterLease([request])
+      if (featuresLost(request)) return this.lose(request, 'EMBEDS_LOST')
       request.movedBytes += bytes
       instance.enqueue(request)
       this.settle(instance)
@@ -311,7 +314,7 @@ export class Simulation {
     }
     // Whoever has waited takes the room before the preempted come back for it.
     for (const holder of holders) this.settle(holder)
-    for (const request of chosen) this.loseKv(request)
+    for (const request of chosen) this.lose(request, 'KV_LOST')
   }
 
   /** Has a fault happen when its time comes. Error: `invalid_flag` for an instance that is not there. */
@@ -334,8 +337,7 @@ export class Simulation {
   }
 
   private loseBroker(durationMs: number): void {
-    this.clock.loseBroker(durationMs)
-    this.clock.byBroker(() => {
+    this.clock.loseBroker(durationMs, () => {
       for (const instance of this.instances) this.settle(instance)
     })
   }

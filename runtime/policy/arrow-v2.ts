@@ -58,7 +58,8 @@ export function arrowV2({
     if (!flips) return undefined
     const other = to === 'prefill' ? 'encode' : 'prefill'
     const reason = `${to === 'prefill' ? 'a prompt' : 'an image'} would miss its TTFT`
-    const ofDecode = !guard || state.decodeLoad < shrink ? give(view, { from: 'decode', to, reason, dwellMs }) : undefined
+    const free = !guard || state.decodeLoad < shrink
+    const ofDecode = free ? give(view, { from: 'decode', to, reason, dwellMs }) : undefined
     if (ofDecode !== undefined || waitLoad(pool(view, other), view.slo, 'plain') >= shrink) return ofDecode
     return give(view, { from: other, to, reason, dwellMs })
   }
@@ -66,7 +67,8 @@ export function arrowV2({
   /** An instance for decode, of the pool with the shorter wait. */
   const takeForDecode = (view: ClusterView, reason: string): LabelChange | undefined => {
     if (!flips) return undefined
-    const donors = (['prefill', 'encode'] as const).map((from) => ({ from, load: waitLoad(pool(view, from), view.slo, loads) }))
+    const loadOf = (from: Phase) => ({ from, load: waitLoad(pool(view, from), view.slo, loads) })
+    const donors = [loadOf('prefill'), loadOf('encode')]
     donors.sort((a, b) => a.load - b.load)
     for (const { from } of donors) {
       const change = give(view, { from, to: 'decode', reason, dwellMs })

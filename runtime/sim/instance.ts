@@ -1,6 +1,6 @@
 /**
- * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees. Iterations are made in
- * iteration.ts, admission and transfers in admission.ts.
+ * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees.
+ * Iterations are made in iteration.ts, admission and transfers in admission.ts.
  * @module
  */
 import type { InstanceView, Label, TokenGaps } from '../policy/policy.ts'

@@ -33,7 +33,7 @@ import type { SimOptions } from './options.ts'
 import { Outcomes, type SimResult } from './outcomes.ts'
 import { DEFAULT_LINK, Timeline } from './timeline.ts'
 
-export type { Flip, SimOptions } from './options.ts'
+export type { SimOptions } from './options.ts'
 
 /** Between two looks of an observer. */
 const SAMPLE_MS = 250

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { type Label, policyOf } from '../../../runtime/policy/mod.ts'
-import { type Arrival, drawServegen, PackedTrace, readFault, type SimOptions, variantsOf } from '../../../runtime/sim/mod.ts'
+import {
+  type Arrival,
+  drawServegen,
+  PackedTrace,
+  readFault,
+  type SimOptions,
+  variantsOf,
+} from '../../../runtime/sim/mod.ts'
 import { sharedData } from '../../helpers/model-files.ts'
 import { observe, setUp } from './helpers.ts'
 
@@ -100,7 +107,8 @@ describe('elastic encode', () => {
   const burst = Array.from({ length: 60 }, (_, n) => request([8], { atMs: n * 20, input: 2_000, output: 20 }))
 
   test('arrow-v2 makes instances encode when images would be late, static does not', () => {
-    const changes = { slo: { ttftMs: 500, tpotMs: 50 }, labels: ['encode', 'prefill', 'decode', 'decode', 'decode'] as Label[] }
+    const labels: Label[] = ['encode', 'prefill', 'decode', 'decode', 'decode']
+    const changes = { slo: { ttftMs: 500, tpotMs: 50 }, labels }
     const elastic = run(burst, { ...changes, policy: policyOf('arrow-v2') })
     const fixed = run(burst, changes)
     expect(elastic.flips.map(({ label }) => label)).toContain('encode')

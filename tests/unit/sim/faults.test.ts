@@ -192,7 +192,11 @@ describe('whatever goes wrong', () => {
     policy: fc.constantFrom('arrow-v1', 'arrow-v2', 'xllm', 'least-load', 'round-robin', 'single', 'colocated', 'static'),
     kvTokens: fc.constantFrom(4_000, 450_000),
     linkBytesPerMs: fc.constantFrom(undefined, 1e6),
-    labelled: fc.constantFrom(['encode', 'prefill', 'decode'] as const, ['encode+prefill', 'decode', 'decode'] as const, [undefined, undefined, undefined] as const),
+    labelled: fc.constantFrom<SimOptions['labels']>(
+      ['encode', 'prefill', 'decode'],
+      ['encode+prefill', 'decode', 'decode'],
+      [undefined, undefined, undefined],
+    ),
     spreadImages: fc.boolean(),
   })
 

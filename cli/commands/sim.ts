@@ -9,6 +9,7 @@ import { durationMs, integer, type Kind, oneOf } from '../../runtime/config/kind
 import { VolleyError } from '../../runtime/errors.ts'
 import {
   loadOf,
+  measuredNames,
   type OpenTrace,
   PackedTrace,
   profileNames,
@@ -23,6 +24,7 @@ import {
 } from '../../runtime/sim/mod.ts'
 import type { Command, Input } from '../command.ts'
 import type { FlagSpec } from '../flags.ts'
+import { printMeasured, printProfiles } from '../sim/measured.ts'
 import { commandLine, Outputs } from '../sim/outputs.ts'
 
 const DEFAULT_POLICIES = 'best-static,best-colocated,arrow-v2'
@@ -88,7 +90,7 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
       'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary',
   },
-  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
+  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}; list tells more (default: 8b)` },
   {
     name: 'policy',
     hint: 'NAME[,NAME]',
@@ -108,6 +110,7 @@ const FLAGS: readonly FlagSpec[] = [
   },
   { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
   { name: 'seed', hint: 'N', help: 'of synthetic loads and of --density (default: 0)' },
+  { name: 'measured', hint: 'RUN', help: `all, or ${measuredNames.join(', ')}: simulated against a measured run` },
   { name: 'requests', help: 'also a line a request: its times, its phases and their instances' },
   { name: 'report', hint: 'FILE.html', help: 'write a page: pools, queues, latencies and flips over time' },
   { name: 'chrome-trace', hint: 'FILE.json', help: 'write a trace that Perfetto and chrome://tracing open' },
@@ -120,6 +123,9 @@ export const sim: Command = {
   flags: FLAGS,
   async run(input) {
     const { output } = input
+    const measured = input.text('measured')
+    if (measured !== undefined) return printMeasured(output, measured)
+    if (input.text('profile') === 'list') return printProfiles(output)
     const labels = valueOf(input, 'labels', SETTINGS.labels.kind)
     const named = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
     const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (named > 0 ? named : 8)

@@ -28,7 +28,7 @@ import {
 import { type ChartNode, compileChart, type SimEvent, TEXT_INPUT } from './chart.ts'
 import { victims } from './deadlock.ts'
 import { Heap, type Keyed } from './heap.ts'
-import { type Batching, MODEL, SimInstance, type SimRequest } from './instance.ts'
+import { type Batching, MODEL, SimInstance, type SimProfile, type SimRequest } from './instance.ts'
 import { endIteration, startIteration } from './iteration.ts'
 import type { SimObserver } from './observer.ts'
 import { Outcomes, type SimResult } from './outcomes.ts'
@@ -36,7 +36,7 @@ import { Outcomes, type SimResult } from './outcomes.ts'
 /** Options for {@linkcode Simulation}. */
 export interface SimOptions {
   policy: Policy
-  profile: CostProfile
+  profile: SimProfile
   slo: Slo
   /** Label of each instance at the start; undefined = takes any phase. */
   labels: readonly (Label | undefined)[]
@@ -46,6 +46,11 @@ export interface SimOptions {
   batching?: Batching
   /** Most requests in work on an instance that decodes what it prefills, as `max_num_seqs` of vLLM. @default {Infinity} */
   maxSequences?: number
+  /**
+   * KV of a request that is decoded where it was prefilled: its whole output is reserved, or it grows token by token and
+   * the youngest gives way when there is no room. @default {'reserved'}
+   */
+  kv?: 'reserved' | 'growing'
   /** @default {50 GB/s and 2 ms, each receiver pulling one at a time} */
   link?: Link
   /** Time an instance starts nothing after its label has changed: what a flip would cost elsewhere. @default {0} */
@@ -97,14 +102,15 @@ export class Simulation {
 
   constructor(options: SimOptions) {
     const { labels, profile, believed = profile, batching = { chunkTokens: 2_048 }, link = DEFAULT_LINK } = options
-    const { maxSequences = Infinity, restartMs = 0, tickMs = 1_000, tailMs = 200_000 } = options
+    const { maxSequences = Infinity, kv = 'reserved', restartMs = 0, tickMs = 1_000, tailMs = 200_000 } = options
+    const growing = kv === 'growing'
     this.options = { ...options, link, restartMs, tickMs, tailMs }
     chart ??= compileChart('llm', TEXT_INPUT)
     this.start = chart
     const width = String(labels.length - 1).length
     this.instances = labels.map((label, index) => {
       const id = `i${String(index).padStart(width, '0')}`
-      return new SimInstance({ id, index, label, profile, believed, batching, maxSequences, clock: this.clock })
+      return new SimInstance({ id, index, label, profile, believed, batching, maxSequences, growing, clock: this.clock })
     })
     this.byId = new Map(this.instances.map((i) => [i.id, i]))
     this.view = { instances: this.instances, placements: 0, nowMs: 0, slo: options.slo }
@@ -129,6 +135,7 @@ export class Simulation {
       arrivedMs: atMs,
       input,
       output,
+      redo: 0,
       node: this.start,
       done: 0,
       firstMs: NaN,
@@ -212,14 +219,15 @@ export class Simulation {
       request.firstMs = nowMs
       this.outcomes.first(request)
     }
-    if (request.output === 1) {
-      this.walk(request, 'FINISHED')
+    if (request.output - request.redo === 1) {
+      this.walk(request, request.redo > 0 ? 'DECODED' : 'FINISHED')
       release(request)
       this.outcomes.done(request, nowMs)
       this.options.observer?.ended(request, 'finished', nowMs)
       return this.options.onDone?.(request, nowMs)
     }
-    this.walk(request, request.here ? 'PREFILLED_HERE' : 'PREFILLED')
+    // An engine that prefills a decode again does not tell: the request is where it was.
+    if (request.redo === 0) this.walk(request, request.here ? 'PREFILLED_HERE' : 'PREFILLED')
     if (request.here) return assignDecode(request, instance)
     this.placeDecode(request)
   }
@@ -323,6 +331,8 @@ export class Simulation {
     }
     if (instance.iterating || instance.down) return
     const iterationMs = startIteration(instance)
+    this.outcomes.preempted += instance.evicted
+    instance.evicted = 0
     if (iterationMs === undefined) return
     this.options.observer?.iterating(instance, this.clock.nowMs)
     this.schedule('iterated', instance, iterationMs)

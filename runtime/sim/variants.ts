@@ -61,8 +61,13 @@ function variant(policy: Policy, labels: Variant['labels'], batching: Batching, 
   const split = (['prefill', 'decode'] as const).map((l) => (count(l) > 0 ? `${count(l)}${l[0]!.toUpperCase()}` : ''))
     .join('')
   const free = count(undefined) > 0 ? `${count(undefined)} unlabelled` : ''
-  const shared = showBatching ? (batching === 'prefill-first' ? 'prefill first' : `chunk ${batching.chunkTokens}`) : ''
+  const shared = showBatching ? batchingName(batching) : ''
   return { policy, labels, batching, name: [split, free, shared].filter((part) => part !== '').join(', ') }
+}
+
+function batchingName(batching: Batching): string {
+  if (batching === 'prefill-first') return 'prefill first'
+  return 'chunkTokens' in batching ? `chunk ${batching.chunkTokens}` : `batch ${batching.batchTokens}`
 }
 
 function spread(counts: Partial<Record<Label, number>>, instances: number): (Label | undefined)[] {

@@ -135,7 +135,7 @@ function figure(json: boolean, what: string, hops: number, timesMs: number[], st
 }
 
 const submission: Submission = {
-  model: 'idle', pipeline: 'idle', lane: 'default', prompt: [1], n: 1, stop: [], timeoutMs: 60_000,
+  model: 'idle', pipeline: 'idle', lane: 'default', prompt: [1], pictures: [], n: 1, stop: [], timeoutMs: 60_000,
   sampling: {
     maxTokens: 1, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0,
     repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: false,

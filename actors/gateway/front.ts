@@ -14,6 +14,18 @@ export interface ServedModel {
   readonly createdMs: number
 }
 
+/** A picture of a request, checked at the front door. */
+export interface SubmittedPicture {
+  /** Names what the encoder sees: SHA-256 over the file, and how it is cut and scaled (hex). */
+  key: string
+  /** Never cut (`detail: low`). */
+  whole: boolean
+  /** Position in `prompt` of each tile's first token; the view of the whole last. */
+  starts: number[]
+  /** PNG, JPEG, WebP or GIF; it has been decoded once, so that damage is found here and not in an encoder. */
+  file: Uint8Array
+}
+
 /** A request as validated at the front door; defaults are filled in. */
 export interface Submission {
   model: string
@@ -23,6 +35,8 @@ export interface Submission {
   lane: string
   /** Token ids, length >= 1; with `sampling.maxTokens` it fits the model's context. */
   prompt: number[]
+  /** In order of their places in `prompt`. */
+  pictures: SubmittedPicture[]
   /** Choices to generate, >= 1. */
   n: number
   sampling: SamplingParams

@@ -5,15 +5,18 @@
 import { basename } from 'node:path'
 import process from 'node:process'
 import { SETTINGS } from '../../runtime/config/mod.ts'
-import { durationMs, integer, type Kind, oneOf } from '../../runtime/config/kinds.ts'
+import { durationMs, integer, type Kind, oneOf, pairs } from '../../runtime/config/kinds.ts'
 import { VolleyError } from '../../runtime/errors.ts'
+import { LABELS } from '../../runtime/policy/mod.ts'
 import {
+  drawServegen,
   loadOf,
   measuredNames,
   type OpenTrace,
   PackedTrace,
   profileNames,
   profileOf,
+  readFault,
   readTrace,
   runAtRate,
   runGoodput,
@@ -29,6 +32,7 @@ import { commandLine, Outputs } from '../sim/outputs.ts'
 
 const DEFAULT_POLICIES = 'best-static,best-colocated,arrow-v2'
 const HOUR_MS = 3_600_000
+const BYTES_PER_MS_PER_GBPS = 125_000
 
 const number: Kind<number> = {
   expects: 'a number above 0',
@@ -49,6 +53,8 @@ function valueOf<T>(input: Input, flag: string, kind: Kind<T>): T | undefined {
 }
 
 const SYNTHETIC = 'synthetic:'
+const SERVEGEN = /^servegen:(.+?)(?::(\d+)-(\d+))?$/
+const DAY = ['0', '24'] as const
 
 function traceOf(input: Input, seed: number): { name: string; open: OpenTrace } {
   const text = input.text('trace')
@@ -60,8 +66,11 @@ function traceOf(input: Input, seed: number): { name: string; open: OpenTrace } 
   }
   const density = valueOf(input, 'density', number) ?? 1
   const segments = text.startsWith(SYNTHETIC) ? loadOf(text.slice(SYNTHETIC.length)) : undefined
+  const [, clients, from = DAY[0], to = DAY[1]] = SERVEGEN.exec(text) ?? []
   const rows = async function* () {
-    yield* segments ? synthesise(segments, seed) : readTrace(text)
+    if (segments) yield* synthesise(segments, seed)
+    else if (clients !== undefined) yield* drawServegen(clients, [Number(from), Number(to)], seed)
+    else yield* readTrace(text)
   }
   return {
     name: segments ? text : basename(text).replace(/\.gz$/, ''),
@@ -88,13 +97,13 @@ const FLAGS: readonly FlagSpec[] = [
     name: 'trace',
     hint: 'FILE',
     help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
-      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary',
+      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary; or servegen:FILE:FROM-TO, hours of a day',
   },
   { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}; list tells more (default: 8b)` },
   {
     name: 'policy',
     hint: 'NAME[,NAME]',
-    help: `policies to compare; best-static and best-colocated sweep (default: ${DEFAULT_POLICIES})`,
+    help: `policies to compare; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and for decode (default: ${DEFAULT_POLICIES})`,
   },
   { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
   { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
@@ -109,8 +118,15 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
   },
   { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
-  { name: 'seed', hint: 'N', help: 'of synthetic loads and of --density (default: 0)' },
   { name: 'measured', hint: 'RUN', help: `all, or ${measuredNames.join(', ')}: simulated against a measured run` },
+  {
+    name: 'fault',
+    hint: 'KIND:INSTANCE:ATMS[:DURATIONMS][:FACTOR],…',
+    help: 'what goes wrong: death:i0:60000, slow:i1:60000:30000:4, outage:broker:60000:5000',
+  },
+  { name: 'link-gbps', hint: 'X', help: "gigabits per second of an instance's link, which transfers share (default: 50 GB/s, not shared)" },
+  { name: 'spread-images', help: "a request's images may be encoded by several instances" },
+  { name: 'seed', hint: 'N', help: 'of synthetic and drawn loads, and of --density (default: 0)' },
   { name: 'requests', help: 'also a line a request: its times, its phases and their instances' },
   { name: 'report', hint: 'FILE.html', help: 'write a page: pools, queues, latencies and flips over time' },
   { name: 'chrome-trace', hint: 'FILE.json', help: 'write a trace that Perfetto and chrome://tracing open' },
@@ -126,7 +142,7 @@ export const sim: Command = {
     const measured = input.text('measured')
     if (measured !== undefined) return printMeasured(output, measured)
     if (input.text('profile') === 'list') return printProfiles(output)
-    const labels = valueOf(input, 'labels', SETTINGS.labels.kind)
+    const labels = valueOf(input, 'labels', pairs(LABELS, integer({ min: 0, max: 1_024 })))
     const named = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
     const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (named > 0 ? named : 8)
     const slo = valueOf(input, 'slo', SETTINGS.slo.kind) ?? {}
@@ -150,8 +166,12 @@ export const sim: Command = {
       })
     }
     const profile = profileOf(input.text('profile') ?? '8b')
+    const linkGbps = valueOf(input, 'link-gbps', number)
     const options = {
       profile,
+      faults: input.text('fault')?.split(',').map(readFault),
+      linkBytesPerMs: linkGbps === undefined ? undefined : linkGbps * BYTES_PER_MS_PER_GBPS,
+      spreadImages: input.has('spread-images'),
       slo: { ttftMs: slo.ttft ?? Infinity, tpotMs: slo.tpot ?? Infinity },
       restartMs: valueOf(input, 'restart', durationMs({ maxMs: HOUR_MS })) ?? 0,
     }

@@ -182,7 +182,8 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     roles: ['instance'],
     default: '127.0.0.1',
     help: 'address of this machine on which instances of other machines may pull KV over TCP',
-    kind: text('an address or a host name', /^[A-Za-z0-9.:_-]+$/),
+    // Others are told this address: "every one of mine" would send them to themselves.
+    kind: text('an address or a host name that others reach, not 0.0.0.0 or ::', /^(?!0\.0\.0\.0$|::$)[A-Za-z0-9.:_-]+$/),
   },
   apiKeys: {
     flag: 'api-key',

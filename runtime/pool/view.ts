@@ -6,7 +6,7 @@
 import type { Bus, Subscription } from '../bus/bus.ts'
 import type { SlotClass } from './actor.ts'
 import type { ClusterView, InstanceView, Slo } from '../policy/policy.ts'
-import { prefillMs } from '../policy/profile.ts'
+import { encodeMs, prefillMs } from '../policy/profile.ts'
 import { FLIPS_KEY, type LabelValue } from './labels.ts'
 import type { InstanceStats } from './stats.ts'
 
@@ -145,6 +145,9 @@ export class Cluster {
       prefills: s.load.prefillsWaiting + countOf('prefill'),
       prefillWaitMs: waitOf(s, placed),
       prefillWaitMeanMs: this.waits.get(s.id)?.meanMs ?? 0,
+      encodeTiles: s.encode?.tiles ?? 0,
+      encodes: s.encode?.hops ?? 0,
+      encodeWaitMs: encodeMs(s.profile, s.encode?.tiles ?? 0),
       decodeTokens: s.load.decodeTokens + tokensOf('decode'),
       decodes: s.load.decodesRunning + countOf('decode'),
       gaps: s.gaps,

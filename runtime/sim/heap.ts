@@ -14,7 +14,7 @@ export interface Keyed {
 const before = (a: Keyed, b: Keyed): boolean => a.at < b.at || (a.at === b.at && a.rank < b.rank)
 
 export class Heap<T extends Keyed> {
-  private readonly items: T[] = []
+  private items: T[] = []
 
   get size(): number {
     return this.items.length
@@ -45,6 +45,13 @@ export class Heap<T extends Keyed> {
     this.items.length = 0
     for (const item of rest) this.push(item)
     return worst
+  }
+
+  /** Empties it; what was in it, in no order. */
+  drain(): T[] {
+    const all = this.items
+    this.items = []
+    return all
   }
 
   pop(): T | undefined {

@@ -1,7 +1,8 @@
 /**
  * Cost profiles by name. "8b", "32b" and "l30b" are assumed constants of plausible size for three kinds of GPU: ratios
- * between policies are meant, not absolute rates. The others are measured GPUs, packed by bench/profiles.ts: what the
- * host costs between kernels is not in them.
+ * between policies are meant, not absolute rates. A tile of an image is taken to cost half of what
+ * its 256 tokens cost the model to prefill; beside "32b" as much as they (a large encoder). The others are measured GPUs,
+ * packed by bench/profiles.ts: what the host costs between kernels is not in them.
  * @module
  */
 import { VolleyError } from '../errors.ts'
@@ -45,6 +46,7 @@ const ASSUMED: readonly CostProfile[] = [
     perPairMs: 0.9e-6,
     perResidentMs: 60e-6,
     perSequenceMs: 0.02,
+    perTileMs: 6,
     kvTokens: 450_000,
     kvBytesPerToken: 131_072,
   },
@@ -55,6 +57,7 @@ const ASSUMED: readonly CostProfile[] = [
     perPairMs: 3e-6,
     perResidentMs: 90e-6,
     perSequenceMs: 0.04,
+    perTileMs: 40,
     kvTokens: 260_000,
     kvBytesPerToken: 262_144,
   },
@@ -65,6 +68,7 @@ const ASSUMED: readonly CostProfile[] = [
     perPairMs: 9e-6,
     perResidentMs: 0.9e-3,
     perSequenceMs: 0.2,
+    perTileMs: 60,
     kvTokens: 80_000,
     kvBytesPerToken: 1_520_000,
   },

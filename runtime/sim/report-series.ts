@@ -126,7 +126,8 @@ export class SeriesRecorder extends SimObserver {
       gauges.prefillTokens += prefillTokens
       gauges.decodeTokens += decodeTokens
       gauges.kvShare += kvUsed / kvTokensTotal / instances.length
-      pools[label ?? 'unlabelled']++
+      // Who carries two phases counts for the first.
+      pools[(label?.split('+')[0] ?? 'unlabelled') as keyof typeof pools]++
       if (index < MAX_ROWS) window.labels += label?.[0] ?? '-'
     }
   }

@@ -5,6 +5,7 @@
  */
 import type { CostProfile } from '../policy/profile.ts'
 import type { Slo } from '../policy/policy.ts'
+import type { Fault } from './faults.ts'
 import { type Goodput, keeps, PackedTrace, searchGoodput, simulate } from './goodput.ts'
 import type { SimResult } from './outcomes.ts'
 import type { SimObserver } from './observer.ts'
@@ -20,6 +21,9 @@ export interface RunOptions {
   profile: CostProfile
   slo: Slo
   restartMs: number
+  faults?: readonly Fault[] | undefined
+  linkBytesPerMs?: number | undefined
+  spreadImages?: boolean | undefined
 }
 
 export interface RunResult extends SimResult {
@@ -46,7 +50,7 @@ export async function simulateStream(
 ): Promise<SimResult> {
   const simulation = new Simulation(options)
   for await (const batch of batches) {
-    for (const { atMs, input, output } of batch) simulation.offer(atMs / rate, input, output)
+    for (const { atMs, input, output, images } of batch) simulation.offer(atMs / rate, input, output, images)
   }
   return simulation.finish()
 }

@@ -151,7 +151,7 @@ function busMover(bus: Bus, id: string, engine: Engine): Mover & { forget(hold: 
 
 /** A small greedy request. */
 export const submission = (over: Partial<Submission> = {}): Submission => ({
-  model: 'script', pipeline: undefined, lane: 'default', prompt: [5, 6, 7], n: 1, stop: [], timeoutMs: 60_000,
+  model: 'script', pipeline: undefined, lane: 'default', prompt: [5, 6, 7], pictures: [], n: 1, stop: [], timeoutMs: 60_000,
   sampling: {
     maxTokens: 5, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1, presencePenalty: 0, frequencyPenalty: 0,
     repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: false,

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Clock, sleep } from '../../runtime/clock.ts'
-import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../../runtime/engine/engine.ts'
+import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats, HoldContent, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../../runtime/engine/engine.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 
 const BLOCK_TOKENS = 4
@@ -48,7 +48,7 @@ export class ScriptEngine implements Engine {
     const used = [...this.holds.values()].reduce((sum, h) => sum + h.info.blocks, this.reserved)
     return {
       blocksFree: this.info.blocksTotal - used, blocksCached: 0, blocksReserved: used, holds: this.holds.size,
-      prefillsWaiting: 0, prefillTokensWaiting: 0, decodesRunning: this.running, decodeTokens: 0, prefixHitTokens: 0,
+      prefillsWaiting: 0, prefillTokensWaiting: 0, encodeTilesWaiting: 0, decodesRunning: this.running, decodeTokens: 0, prefixHitTokens: 0,
       prefillTokensTotal: 0, decodeTokensTotal: 0, stepMs: 0, memoryBytes: 0,
     }
   }
@@ -112,7 +112,7 @@ export class ScriptEngine implements Engine {
     return Promise.resolve({ bytes, digest: digestOf(bytes) })
   }
 
-  importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
+  importHold(info: HoldInfo & HoldContent, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
     if (digestOf(bytes) !== digest) return Promise.reject(new VolleyError('transfer_failed', 'Cannot import: the digest differs'))
     if (!this.hasRoom(info.tokens)) return Promise.reject(new VolleyError('kv_exhausted', 'No room'))
     return Promise.resolve(this.keep(info.hold, JSON.parse(new TextDecoder().decode(bytes)) as number[]))

@@ -114,6 +114,7 @@ function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job 
       pipeline,
       lane,
       prompt,
+      pictures: [],
       n,
       sampling,
       stop: stops,

@@ -7,7 +7,7 @@ import { toVolleyError, VolleyError } from '../../errors.ts'
 import { KvCache } from '../../kv/cache.ts'
 import { KvPool } from '../../kv/pool.ts'
 import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
-import type { HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
+import type { HoldContent, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
 import type { Forward } from '../forward.ts'
 import { handled } from '../handled.ts'
 import { checkDecode, checkPrefill } from './check.ts'
@@ -68,6 +68,7 @@ export class EngineCore implements Engine {
       holds: this.#holds.size,
       prefillsWaiting: prefills.length,
       prefillTokensWaiting: prefills.reduce((sum, prefill) => sum + prefill.left, 0),
+      encodeTilesWaiting: 0,
       decodesRunning: running.length,
       decodeTokens: running.reduce((sum, choice) => sum + choice.tokens, 0),
       prefixHitTokens: meter.prefixHitTokens,
@@ -134,7 +135,7 @@ export class EngineCore implements Engine {
     return await exportBlocks(this.#cache, this.#holds.need(name))
   }
 
-  async importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
+  async importHold(info: HoldInfo & HoldContent, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
     this.#admit()
     const hold = await importBlocks(this.#cache, info, bytes, digest, this.info)
     this.#holds.put(hold)

@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises'
 import { VolleyError } from '../../errors.ts'
 import type { KvCache } from '../../kv/cache.ts'
 import { blockFloats } from '../../kv/pool.ts'
-import type { HoldInfo } from '../engine.ts'
+import type { HoldContent, HoldInfo } from '../engine.ts'
 import { Hold } from './holds.ts'
 
 /** About 4 ms of SHA-256. */
@@ -44,7 +44,7 @@ export interface ImportRules {
 /** A hold made of exported bytes, in fresh blocks. Errors: `transfer_failed`, `kv_exhausted`. */
 export async function importBlocks(
   cache: KvCache,
-  info: HoldInfo & { tokenIds: number[] },
+  info: HoldInfo & HoldContent,
   bytes: Uint8Array,
   digest: string,
   rules: ImportRules,
@@ -69,7 +69,7 @@ export async function importBlocks(
 
 function mismatch(
   cache: KvCache,
-  info: HoldInfo & { tokenIds: number[] },
+  info: HoldInfo & HoldContent,
   bytes: Uint8Array,
   { numerics, blockBytes, contextLength }: ImportRules,
 ): string | undefined {

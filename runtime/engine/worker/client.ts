@@ -6,7 +6,7 @@
 import type { Worker } from 'node:worker_threads'
 import { VolleyError } from '../../errors.ts'
 import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
-import type { HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
+import type { HoldContent, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
 import { handled } from '../handled.ts'
 import { Calls } from './calls.ts'
 import type { Call, Message } from './protocol.ts'
@@ -91,7 +91,7 @@ export class EngineClient implements EngineThread {
     return this.#call<{ bytes: Uint8Array; digest: string }>({ kind: 'export', hold: name }).answer
   }
 
-  async importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
+  async importHold(info: HoldInfo & HoldContent, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
     const call = { kind: 'import', info, bytes: shared(bytes), digest } as const
     const { answer } = this.#call<HoldInfo>(call, { tokens: info.tokens })
     return await this.#mirror(info.hold, answer, (hold) => hold)

@@ -5,7 +5,7 @@
  */
 import { ERROR_KINDS, type ErrorCode, toVolleyError, VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
-import type { DecodeJob, EngineInfo, EngineStats, HoldInfo, PrefillJob, TokenOut } from '../engine.ts'
+import type { DecodeJob, EngineInfo, EngineStats, HoldContent, HoldInfo, PrefillJob, TokenOut } from '../engine.ts'
 import type { Forward } from '../forward.ts'
 import type { EngineSizes } from '../loop/size.ts'
 
@@ -34,7 +34,7 @@ export type Call =
   | { kind: 'prefill'; id: number; job: PrefillJob }
   | { kind: 'decode'; id: number; job: DecodeJob }
   | { kind: 'export'; id: number; hold: string }
-  | { kind: 'import'; id: number; info: HoldInfo & { tokenIds: number[] }; bytes: Uint8Array; digest: string }
+  | { kind: 'import'; id: number; info: HoldInfo & HoldContent; bytes: Uint8Array; digest: string }
   | { kind: 'release'; id: number; hold: string }
   | { kind: 'abort'; id: number; call: number }
   | { kind: 'stop'; id: number; call: number; choice: number }

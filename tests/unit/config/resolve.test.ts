@@ -79,6 +79,8 @@ describe('resolveConfig() values', () => {
     ['nats', 'http://x'],
     ['log-level', 'loud'],
     ['name', 'a.b'],
+    ['transfer-host', '0.0.0.0'],
+    ['transfer-host', '::'],
   ])('--%s %s is refused, with what must hold', async (flag, raw) => {
     await expect(resolveConfig({ flags: flags({ [flag]: raw }) })).rejects.toMatchObject({
       code: 'invalid_flag',

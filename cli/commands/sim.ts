@@ -11,6 +11,7 @@ import { LABELS } from '../../runtime/policy/mod.ts'
 import {
   drawServegen,
   loadOf,
+  measuredNames,
   type OpenTrace,
   PackedTrace,
   profileNames,
@@ -26,6 +27,7 @@ import {
 } from '../../runtime/sim/mod.ts'
 import type { Command, Input } from '../command.ts'
 import type { FlagSpec } from '../flags.ts'
+import { printMeasured, printProfiles } from '../sim/measured.ts'
 import { commandLine, Outputs } from '../sim/outputs.ts'
 
 const DEFAULT_POLICIES = 'best-static,best-colocated,arrow-v2'
@@ -97,7 +99,7 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
       'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary; or servegen:FILE:FROM-TO, hours of a day',
   },
-  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
+  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}; list tells more (default: 8b)` },
   {
     name: 'policy',
     hint: 'NAME[,NAME]',
@@ -117,6 +119,7 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
   },
   { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
+  { name: 'measured', hint: 'RUN', help: `all, or ${measuredNames.join(', ')}: simulated against a measured run` },
   {
     name: 'fault',
     hint: 'KIND:INSTANCE:ATMS[:DURATIONMS][:FACTOR],…',
@@ -141,6 +144,9 @@ export const sim: Command = {
   flags: FLAGS,
   async run(input) {
     const { output } = input
+    const measured = input.text('measured')
+    if (measured !== undefined) return printMeasured(output, measured)
+    if (input.text('profile') === 'list') return printProfiles(output)
     const labels = valueOf(input, 'labels', pairs(LABELS, integer({ min: 0, max: 1_024 })))
     const named = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
     const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (named > 0 ? named : 8)

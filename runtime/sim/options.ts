@@ -5,14 +5,14 @@
 import type { Label, Policy, Slo } from '../policy/policy.ts'
 import type { CostProfile } from '../policy/profile.ts'
 import type { Fault } from './faults.ts'
-import type { Batching, SimRequest } from './instance.ts'
+import type { Batching, SimProfile, SimRequest } from './instance.ts'
 import type { Flip, SimObserver } from './observer.ts'
 import type { Link } from './timeline.ts'
 
 /** Options for {@linkcode Simulation}. */
 export interface SimOptions {
   policy: Policy
-  profile: CostProfile
+  profile: SimProfile
   slo: Slo
   /** Label of each instance at the start; undefined = takes any phase. */
   labels: readonly (Label | undefined)[]
@@ -26,6 +26,11 @@ export interface SimOptions {
    * @default {Infinity}
    */
   maxSequences?: number
+  /**
+   * KV of a request that is decoded where it was prefilled: its whole output is reserved, or it grows token by token and
+   * the youngest gives way when there is no room. @default {'reserved'}
+   */
+  kv?: 'reserved' | 'growing'
   /** @default {50 GB/s and 2 ms, each receiver pulling one at a time} */
   link?: Link
   /** Rate of every instance's own link, out and in, in bytes/ms: transfers share them. @default {nobody shares} */

@@ -109,8 +109,13 @@ function variant(policy: Policy, labels: Variant['labels'], batching: Batching, 
   const short = (label: Label) => label.split('+').map((phase) => letterOf(phase as Phase)).join('')
   const split = LABELS.map((label) => (count(label) > 0 ? `${count(label)}${short(label)}` : '')).join('')
   const free = count(undefined) > 0 ? `${count(undefined)} unlabelled` : ''
-  const shared = showBatching ? (batching === 'prefill-first' ? 'prefill first' : `chunk ${batching.chunkTokens}`) : ''
+  const shared = showBatching ? batchingName(batching) : ''
   return { policy, labels, batching, name: [split, free, shared].filter((part) => part !== '').join(', ') }
+}
+
+function batchingName(batching: Batching): string {
+  if (batching === 'prefill-first') return 'prefill first'
+  return 'chunkTokens' in batching ? `chunk ${batching.chunkTokens}` : `batch ${batching.batchTokens}`
 }
 
 function spread(counts: Partial<Record<Label, number>>, instances: number): (Label | undefined)[] {

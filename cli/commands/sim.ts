@@ -4,6 +4,7 @@
  */
 import { basename } from 'node:path'
 import process from 'node:process'
+import { policyNamed } from '../../actors/policies.ts'
 import { SETTINGS } from '../../runtime/config/mod.ts'
 import { durationMs, integer, type Kind, oneOf, pairs } from '../../runtime/config/kinds.ts'
 import { VolleyError } from '../../runtime/errors.ts'
@@ -148,8 +149,8 @@ export const sim: Command = {
     if (measured !== undefined) return printMeasured(output, measured)
     if (input.text('profile') === 'list') return printProfiles(output)
     const labels = valueOf(input, 'labels', pairs(LABELS, integer({ min: 0, max: 1_024 })))
-    const named = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
-    const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (named > 0 ? named : 8)
+    const labelled = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
+    const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (labelled > 0 ? labelled : 8)
     const slo = valueOf(input, 'slo', SETTINGS.slo.kind) ?? {}
     const loads = valueOf(input, 'loads', oneOf(['plain', 'corrected'])) ?? 'corrected'
     const seed = valueOf(input, 'seed', integer({ min: 0, max: 2 ** 32 - 1 })) ?? 0
@@ -180,7 +181,8 @@ export const sim: Command = {
       slo: { ttftMs: slo.ttft ?? Infinity, tpotMs: slo.tpot ?? Infinity },
       restartMs: valueOf(input, 'restart', durationMs({ maxMs: HOUR_MS })) ?? 0,
     }
-    const compared = (input.text('policy') ?? DEFAULT_POLICIES).split(',').map((name) => ({
+    const named = await Promise.all((input.text('policy') ?? DEFAULT_POLICIES).split(',').map(policyNamed))
+    const compared = named.map((name) => ({
       name,
       variants: variantsOf(name, {
         instances,

@@ -6,13 +6,13 @@
  */
 import { VolleyError } from '../errors.ts'
 import {
+  knownPolicies,
   type Label,
   LABELS,
   type Loads,
   type Phase,
   PHASES,
   type Policy,
-  policyNames,
   policyOf,
 } from '../policy/mod.ts'
 import type { Batching } from './instance.ts'
@@ -54,10 +54,10 @@ export function variantsOf(name: string, options: VariantOptions): Variant[] {
   if (name === 'best-colocated') {
     return BATCHINGS.map((each) => variant(policyOf('colocated'), spread({}, instances), each, true))
   }
-  if (!policyNames.includes(name)) {
+  if (!knownPolicies().includes(name)) {
     throw new VolleyError(
       'policy_invalid',
-      `Cannot use policy "${name}": known are ${[...policyNames, ...SWEEPS].join(', ')}`,
+      `Cannot use policy "${name}": known are ${[...knownPolicies(), ...SWEEPS].join(', ')}`,
       {
         param: 'policy',
       },

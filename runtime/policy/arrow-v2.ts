@@ -42,6 +42,16 @@ export interface ArrowV2State {
   readonly decodeLoad: number
 }
 
+/** A hop of a phase before the first token. */
+interface Arriving {
+  to: 'prefill' | 'encode'
+  able: InstanceView[]
+  /** Predicted, of the request. */
+  ttftMs: (i: InstanceView) => number
+  /** Whether an instance more for this phase would help. @default {true} */
+  helps?: boolean
+}
+
 /** Builds the policy `arrow-v2`. */
 export function arrowV2({
   loads = 'corrected',
@@ -80,7 +90,7 @@ export function arrowV2({
   /** The rule of both phases before the first token: in time, else by a flip, else the least late. */
   function soonest(
     view: ClusterView,
-    { to, able, ttftMs }: { to: 'prefill' | 'encode'; able: InstanceView[]; ttftMs: (i: InstanceView) => number },
+    { to, able, ttftMs, helps = true }: Arriving,
     state: ArrowV2State,
   ): Decision {
     const fitting = able.filter((i) => carries(i, to))
@@ -92,7 +102,7 @@ export function arrowV2({
         ? least(inTime, (i) => [i.decodeTokens, ttftMs(i)], 'in time, fewest decodes')
         : least(inTime, (i) => [ttftMs(i), i.decodeTokens], 'in time, least wait')
     }
-    const change = takeFor(view, to, state)
+    const change = helps ? takeFor(view, to, state) : undefined
     if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, ttftMs)
     return least(fitting, ttftMs, 'nobody in time, least predicted TTFT')
   }
@@ -107,9 +117,11 @@ export function arrowV2({
       const { promptTokens, tiles = 0, waitedMs = 0 } = request
       if (request.phase === 'encode') {
         if (view.instances.every((i) => !carries(i, 'encode'))) return anyPhase(view, request)
-        const afterMs = waitedMs + prefillAfter(view, request)
-        const ttftMs = (i: InstanceView) => waitMs(i) + encodeMs(i.profile, tiles) + afterMs
-        return soonest(view, { to: 'encode', able, ttftMs }, state)
+        const laterMs = prefillAfter(view, request)
+        const ownMs = (i: InstanceView) => waitMs(i) + encodeMs(i.profile, tiles)
+        // Not where prefill is what it would wait for.
+        const helps = able.every((i) => !carries(i, 'encode') || ownMs(i) >= laterMs)
+        return soonest(view, { to: 'encode', able, ttftMs: (i) => waitedMs + ownMs(i) + laterMs, helps }, state)
       }
       if (request.slots === 'other') return anyPhase(view, request)
       const ttftMs = (i: InstanceView) => waitedMs + waitMs(i) + prefillMs(i.profile, promptTokens)

@@ -68,10 +68,13 @@ export function arrowV2({
     if (!flips) return undefined
     const other = to === 'prefill' ? 'encode' : 'prefill'
     const reason = `${to === 'prefill' ? 'a prompt' : 'an image'} would miss its TTFT`
-    const free = !guard || state.decodeLoad < shrink
+    // Who decodes and does something else, too, must be idle in that as well.
+    const others = pool(view, 'decode').filter((i) => i.label !== 'decode')
+    const free = !guard || (state.decodeLoad < shrink && waitLoad(others, view.slo, 'plain') < shrink)
     const ofDecode = free ? give(view, { from: 'decode', to, reason, dwellMs }) : undefined
     if (ofDecode !== undefined || waitLoad(pool(view, other), view.slo, 'plain') >= shrink) return ofDecode
-    return give(view, { from: other, to, reason, dwellMs })
+    // Both are asked by the same requests: without a rest between, one instance would go to and fro.
+    return give(view, { from: other, to, reason, dwellMs: Math.max(dwellMs, cooldownMs) })
   }
 
   /** An instance for decode, of the pool with the shorter wait. */

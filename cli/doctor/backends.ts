@@ -6,6 +6,8 @@
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import type { SamplingParams } from '../../runtime/engine/engine.ts'
+import { openModel } from '../../runtime/engine/load/mod.ts'
+import { autoEngine } from '../../runtime/engine/native/auto.ts'
 import { installedBindings, readRecord } from '../../runtime/engine/native/record.ts'
 import { startEngine } from '../../runtime/engine/worker/start.ts'
 import { toVolleyError } from '../../runtime/errors.ts'
@@ -38,7 +40,7 @@ export async function backends(modelPath?: string): Promise<Finding[]> {
     const { prefill, decode } = rates
     Object.assign(finding, { prefill, decode, detail: `${finding.detail}; prefill ${prefill} tok/s, decode ${decode} tok/s` })
   }
-  return [...found, { check: 'backend webgpu', status: 'absent', detail: 'not in this version yet' }, auto()]
+  return [...found, { check: 'backend webgpu', status: 'absent', detail: 'not in this version yet' }, auto(modelPath)]
 }
 
 const wasm = (): Finding => packaged('wasm', 'WebAssembly SIMD, 1 thread')
@@ -64,11 +66,23 @@ function tensorflow(): Finding {
   return { check, status: 'absent', detail: `installed in ${installed}, not tested yet`, remedy: SETUP }
 }
 
-const auto = (): Finding => ({
-  check: 'engine auto',
-  status: 'ok',
-  detail: 'takes wasm for every phase: it is everywhere; --engine prefill:tensorflow,decode:wasm is asked for by name',
-})
+/** What a start without --engine would take. */
+function auto(modelPath?: string): Finding {
+  const check = 'engine auto'
+  try {
+    const { prefill, decode, why } = autoEngine(modelPath === undefined ? Infinity : widthOf(modelPath))
+    const taken = prefill === decode ? `${prefill} for every phase` : `prefill:${prefill},decode:${decode}`
+    return { check, status: 'ok', detail: `takes ${taken}: ${why}`, prefill, decode }
+  } catch (thrown) {
+    return { check, status: 'ok', detail: `looks at the model first, which does not open: ${toVolleyError(thrown).message}` }
+  }
+}
+
+function widthOf(modelPath: string): number {
+  const source = openModel(modelPath)
+  source.close()
+  return source.config.hiddenSize
+}
 
 const GREEDY: SamplingParams = {
   ...{ maxTokens: 9, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0 },

@@ -126,7 +126,10 @@ export class Dispatcher {
   private decide(hop: Hop, refused: Set<string>, delivery: number): { decision: Decision; entry: LedgerEntry } {
     const { clock, cluster } = this.options
     const view = cluster.view(clock.now())
-    const instances = view.instances.filter((i) => !refused.has(i.id))
+    const { kv } = contextOf(hop)
+    // KV that another engine's arithmetic made would be refused there.
+    const canTake = (id: string) => hop.phase !== 'transfer' || !kv || cluster.numericsOf(id) === kv.numerics
+    const instances = view.instances.filter((i) => !refused.has(i.id) && canTake(i.id))
     const request = placeRequest(hop)
     const entryOf = (decision: Decision) => ({ decision, entry: ledgerEntry(view, request, decision, this.chooser.policy.name) })
     if (hop.phase === TIMER) return entryOf({ instance: instances[0]?.id, scores: {}, reason: 'any' })
@@ -205,9 +208,20 @@ export class Dispatcher {
   }
 }
 
+/** What a scheduler looks at in a request's context. */
+interface PlacedContext {
+  promptTokens?: number
+  n?: number
+  sampling?: { maxTokens?: number }
+  kv?: { instance: string; numerics: string } | null
+  decodeAt?: string | null
+}
+
+const contextOf = (hop: Hop): PlacedContext => hop.stored.context as PlacedContext
+
 /** What a policy sees of a hop. */
 function placeRequest(hop: Hop): PlaceRequest {
-  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null; decodeAt?: string | null }
+  const context = contextOf(hop)
   return {
     id: hop.id,
     phase: hop.phase,

@@ -6,11 +6,13 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { VolleyError } from '../../../errors.ts'
 import type { VisionConfig, VisionSource } from '../../load/source.ts'
+import { intraOpThreads } from '../../native/environment.ts'
 import type { ImageEncoder } from '../../vision/encoder.ts'
 import { isBatchInvariant, startBackend } from '../backend.ts'
 import { call } from '../kernels/kernel.ts'
 import { Scratch } from '../kernels/scratch.ts'
 import { linear } from '../linear.ts'
+import { nativeBackend } from '../tensorflow/load.ts'
 import { gelu } from './kernels/gelu.ts'
 import { layerNorm } from './kernels/layer-norm.ts'
 import { patches } from './kernels/patches.ts'
@@ -20,6 +22,8 @@ import { loadVisionWeights, type Norm, type VisionLayer, type VisionWeights } fr
 
 /** Raised whenever a kernel's result changes by a bit: vectors made before must not be mixed with those made after. */
 const KERNEL_VERSION = 1
+/** The same for the variants of native TensorFlow. */
+const NATIVE_VERSION = 2
 
 /**
  * Patches computed together, at most. With large tiles more are no faster on wasm (four of 1024 patches took as long
@@ -28,7 +32,7 @@ const KERNEL_VERSION = 1
 const ROWS = 1024
 
 export interface TfjsEncoderOptions {
-  /** `wasm` or `cpu`. */
+  /** `wasm`, `cpu` or `tensorflow`. */
   backend: string
 }
 
@@ -48,10 +52,12 @@ export async function tfjsEncoder(source: VisionSource, { backend }: TfjsEncoder
   // Where a row's bits depend on the batch, no two tiles share one.
   const together = isBatchInvariant(backend) ? Math.max(1, Math.floor(ROWS / tilePatches)) : 1
 
+  const native = backend === 'tensorflow' ? `.${NATIVE_VERSION}-tf${nativeBackend().binding.TF_Version}-t${intraOpThreads()}` : ''
+
   return {
     config,
     backend,
-    numerics: `${backend}-f32-tfjs${tf.version_core}-v${KERNEL_VERSION}`,
+    numerics: `${backend}-f32-tfjs${tf.version_core}-v${KERNEL_VERSION}${native}`,
     tileTokens,
     async encode(pixels) {
       const tiles = pixels.length / tileFloats

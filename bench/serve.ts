@@ -5,10 +5,15 @@
  *
  *     volley bench serve --url URL [--model NAME] [--rate 4] [--requests 50] [--input 64] [--output 32]
  *                        [--slo ttft=MS,tpot=MS] [--seed 1] [--json]
+ *
+ * With `--engines "wasm prefill:tensorflow,decode:wasm"` in place of a URL it starts a system of one instance on each
+ * engine, one after the other, offers all the same load and prints ratios to the first.
  * @module
  */
 import { VolleyError } from '../runtime/errors.ts'
 import { benchFlags, count, print, quantile, round } from './flags.ts'
+import { machine } from './machine.ts'
+import { withSystem } from './serve-engines.ts'
 
 interface Outcome {
   status: 'finished' | 'rejected' | 'failed'
@@ -21,13 +26,53 @@ interface Outcome {
 }
 
 export async function main(argv: readonly string[]): Promise<void> {
-  const { json, ...flags } = benchFlags(argv, { url: '', model: '', rate: '4', requests: '50', input: '64', output: '32', slo: '', seed: '1' })
-  if (flags.url === '') throw new VolleyError('invalid_flag', '--url is missing', { param: 'url', remedy: 'give the address that `volley serve` printed' })
+  const { json, ...flags } = benchFlags(argv, { url: '', model: '', rate: '4', requests: '50', input: '64', output: '32', slo: '', seed: '1', engines: '' })
+  const engines = flags.engines.split(' ').filter(Boolean)
+  if (flags.url === '' && engines.length === 0) throw new VolleyError('invalid_flag', '--url is missing', { param: 'url', remedy: 'give the address that `volley serve` printed' })
   const [requests, input, output, seed] = [count('requests', flags.requests), count('input', flags.input), count('output', flags.output), count('seed', flags.seed)]
   const rate = Number(flags.rate)
   if (!(rate > 0)) throw new VolleyError('invalid_flag', `--rate must be requests a second, above 0, not "${flags.rate}"`, { param: 'rate' })
   const slo = sloOf(flags.slo)
-  const model = flags.model === '' ? await firstModel(flags.url) : flags.model
+  const load: Load = { requests, input, output, seed, rate }
+  if (engines.length === 0) {
+    const { all, seconds } = await offer(flags.url, flags.model, load)
+    all.forEach((outcome, i) => print(json, { bench: 'serve', request: i, ...lineOf(outcome) }))
+    return print(json, summary(all, seconds, slo))
+  }
+  print(json, await machine())
+  const summaries: ReturnType<typeof summary>[] = []
+  for (const engine of engines) {
+    const { all, seconds } = await withSystem(engine, flags.model, async (url) => {
+      // Warm, and on the way to the steady state.
+      await offer(url, '', { ...load, requests: 2, seed: seed + 1 })
+      return await offer(url, '', load)
+    })
+    const found = summary(all, seconds, slo)
+    print(json, { ...found, engine, input, output, rate })
+    summaries.push(found)
+  }
+  const [first, ...others] = summaries
+  for (const [i, other] of others.entries()) {
+    print(json, {
+      bench: 'ratio', engine: engines[i + 1], to: engines[0],
+      ttftP50: round(first!.ttftMs.p50 / other.ttftMs.p50, 2), throughput: round(other.outputTokensPerSecond / first!.outputTokensPerSecond, 2),
+    })
+  }
+}
+
+/** What is offered. */
+interface Load {
+  requests: number
+  /** Tokens of each prompt, and of each answer. */
+  input: number
+  output: number
+  seed: number
+  /** Requests a second; Poisson arrivals, whatever the answers do. */
+  rate: number
+}
+
+async function offer(url: string, name: string, { requests, input, output, seed, rate }: Load): Promise<{ all: Outcome[]; seconds: number }> {
+  const model = name === '' ? await firstModel(url) : name
   const random = generator(seed)
   const outcomes: Promise<Outcome>[] = []
   const startedMs = performance.now()
@@ -36,14 +81,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     const wait = startedMs + at - performance.now()
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
     const prompt = Array.from({ length: input }, () => 10 + Math.floor(random() * 200))
-    outcomes.push(ask(flags.url, { model, prompt, max_tokens: output, temperature: 0, ignore_eos: true, stream: true, return_token_ids: true }))
-    // Poisson arrivals, whatever the answers do.
+    outcomes.push(ask(url, { model, prompt, max_tokens: output, temperature: 0, ignore_eos: true, stream: true, return_token_ids: true }))
     at += -Math.log(1 - random()) * 1000 / rate
   }
-  const all = await Promise.all(outcomes)
-  const seconds = (performance.now() - startedMs) / 1000
-  all.forEach((outcome, i) => print(json, { bench: 'serve', request: i, ...lineOf(outcome) }))
-  print(json, summary(all, seconds, slo))
+  return { all: await Promise.all(outcomes), seconds: (performance.now() - startedMs) / 1000 }
 }
 
 const tpotOf = ({ e2eMs, ttftMs, outputTokens }: Outcome): number => (outputTokens > 1 ? (e2eMs - ttftMs) / (outputTokens - 1) : 0)

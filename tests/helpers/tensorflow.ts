@@ -8,6 +8,7 @@ import { installedBindings, readRecord } from '../../runtime/engine/native/recor
 export const tensorflowHere: boolean = readRecord() !== undefined || installedBindings().length > 0
 
 if (tensorflowHere) prepareEnvironment(1)
+else console.log('tests on native TensorFlow: skipped, the library is not set up here (npm run setup:tensorflow)')
 
 /** Backends that can be tested here, out of those named. */
 export const backendsHere = (...names: string[]): string[] =>

@@ -109,6 +109,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 
 /** Files that load what a user names, or a role or a benchmark by its name: their imports cannot be read. */
 const COMPUTED = [
+  'bench/llama-program.ts',
   'actors/extensions.ts',
   'bootstrap/launch.mjs',
   'bootstrap/run.mjs',

@@ -3,8 +3,10 @@
  * port as an instance uses it (sampling included, greedy). With competitors all run in turns, and ratios are printed.
  *
  *     volley bench engine [--model PATH] [--engine wasm|cpu|tensorflow|prefill:tensorflow,decode:wasm] [--threads 1,2]
- *                         [--prompt 512] [--tokens 128] [--batch 1,8] [--repeats 3] [--compare tfjs,node-llama-cpp]
- *                         [--soak yes] [--json]
+ *                         [--prompt 512] [--tokens 128] [--batch 1,8] [--tiles 8] [--repeats 3]
+ *                         [--compare tfjs,node-llama-cpp] [--soak yes] [--json]
+ *
+ * Of a model that sees, tiles a second too: `--tiles` in one call beside as many one by one.
  * @module
  */
 import { spawn } from 'node:child_process'
@@ -12,13 +14,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { toEngines } from './engine-names.ts'
-import { DECODE_PROMPT, inTurns, type Runner, runnerOf } from './engine-runs.ts'
+import { DECODE_PROMPT, encode, inTurns, type Runner, runnerOf } from './engine-runs.ts'
 import { soak } from './engine-soak.ts'
 import { benchFlags, count, counts, print, quantile, round } from './flags.ts'
 import { llamaRunner } from './llama.ts'
 import { machine } from './machine.ts'
 import { isLibraryNoise, tensorflowEnvironment } from '../runtime/engine/native/environment.ts'
 import type { MatMulRate } from '../runtime/engine/tfjs/tensorflow/mat-mul-rate.ts'
+import type { EngineThread } from '../runtime/engine/worker/client.ts'
 import { startEngine } from '../runtime/engine/worker/start.ts'
 import { toVolleyError, VolleyError } from '../runtime/errors.ts'
 import { lastLine, runCommand } from '../runtime/fetch/command.ts'
@@ -34,7 +37,7 @@ const ONE = 'VOLLEY_BENCH_ONE'
 export async function main(argv: readonly string[]): Promise<void> {
   const { json, ...flags } = benchFlags(argv, {
     model: process.env['VOLLEY_MODEL'] ?? '', engine: 'wasm', threads: '1', prompt: '512', tokens: '128', batch: '1,8',
-    repeats: '3', compare: '', soak: '',
+    tiles: '8', repeats: '3', compare: '', soak: '',
   })
   const engines = toEngines(flags.engine)
   const native = Object.values(engines).includes('tensorflow')
@@ -94,9 +97,35 @@ export async function main(argv: readonly string[]): Promise<void> {
       for (const batch of batches) {
         show('decode', batch, tokens, await inTurns(runners, repeats, (runner, run) => runner.decode(batch, tokens, run)))
       }
+      if (engine.encode) {
+        const figure = { bench: 'engine', dtype: 'f32', threads, repeats }
+        await encodes(engine, counts('tiles', flags.tiles), repeats, (line) => print(json, { ...figure, ...line }))
+      }
     } finally {
       for (const runner of runners) await runner.close()
     }
+  }
+}
+
+/** Tiles a second, grouped and one by one, turn by turn. The encoder may compute elsewhere than prompts do. */
+async function encodes(
+  engine: EngineThread,
+  tileCounts: readonly number[],
+  repeats: number,
+  show: (figure: Record<string, unknown>) => void,
+): Promise<void> {
+  const { numerics = '' } = engine.info.vision ?? {}
+  for (const tiles of tileCounts) {
+    const times: Record<'together' | 'apart', number[]> = { together: [], apart: [] }
+    for (let run = -1; run < repeats; run++) {
+      const [together, apart] = [await encode(engine, tiles, tiles, run), await encode(engine, tiles, 1, run)]
+      if (run < 0) continue
+      times.together.push(together)
+      times.apart.push(apart)
+    }
+    const perSecond = (ms: number[]) => round(tiles / (quantile(ms, 0.5) / 1000), 1)
+    const [together, apart] = [perSecond(times.together), perSecond(times.apart)]
+    show({ phase: 'encode', encoder: numerics.split('/').at(-1), tiles, tilesPerSecond: together, oneByOne: apart, ratio: round(together / apart, 2) })
   }
 }
 

@@ -17,7 +17,7 @@ export const idleEngine: Engine = {
     blocksTotal: 1, maxBatch: 64,
   },
   stats: () => ({
-    blocksFree: 1, blocksCached: 0, blocksReserved: 0, holds: 0, prefillsWaiting: 0, prefillTokensWaiting: 0,
+    blocksFree: 1, blocksCached: 0, blocksReserved: 0, holds: 0, prefillsWaiting: 0, prefillTokensWaiting: 0, encodeTilesWaiting: 0,
     decodesRunning: 0, decodeTokens: 0, prefixHitTokens: 0, prefillTokensTotal: 0, decodeTokensTotal: 0, stepMs: 0, memoryBytes: 0,
   }),
   hasRoom: () => true,

@@ -12,8 +12,15 @@ import { projectRoot, selfCommand } from '../runtime/platform.ts'
 
 const READY_MS = 300_000
 
+/** What `load` makes of each. */
+export async function onEach<T>(engines: readonly string[], model: string, load: (url: string) => Promise<T>): Promise<T[]> {
+  const found: T[] = []
+  for (const engine of engines) found.push(await withSystem(engine, model, load))
+  return found
+}
+
 /** Runs `load` against a system whose instances compute with `engine`. Error: `engine_failed` when it does not start. */
-export async function withSystem<T>(engine: string, model: string, load: (url: string) => Promise<T>): Promise<T> {
+async function withSystem<T>(engine: string, model: string, load: (url: string) => Promise<T>): Promise<T> {
   const flags = ['--engine', engine, '--port', '0', ...(model === '' ? [] : ['--model', model])]
   const { command, args } = selfCommand(join(projectRoot, 'cli', 'main.ts'), ['serve', ...flags])
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })

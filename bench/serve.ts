@@ -1,93 +1,97 @@
 /**
- * `volley bench serve`: an open-loop load on a running system over HTTP, as its users would make it. Times are the
- * client's: TTFT = send to first non-empty piece, TPOT = (E2E - TTFT) / (output tokens - 1), attainment = requests
- * inside both SLOs / offered.
+ * `volley bench serve`: an open-loop load over HTTP. On a running system (`--url`): its latencies, attainment = requests
+ * inside both SLOs / offered. With `--engines`: the same load on systems of one instance each, on one engine after the
+ * other, and ratios to the first. With `--workload phase-shift`: systems of its own, every static split, colocated and an
+ * elastic policy, under a load that turns from prompts to answers and back (bench/phase-shift.ts).
  *
  *     volley bench serve --url URL [--model NAME] [--rate 4] [--requests 50] [--input 64] [--output 32]
  *                        [--slo ttft=MS,tpot=MS] [--seed 1] [--json]
- *
- * With `--engines "wasm prefill:tensorflow,decode:wasm"` in place of a URL it starts a system of one instance on each
- * engine, one after the other, offers all the same load and prints ratios to the first.
+ *     volley bench serve --engines 'wasm prefill:tensorflow,decode:wasm' [--model NAME] and as above
+ *     volley bench serve --workload phase-shift [--instances 4] [--profile-pace l30b|none] [--policy arrow-v2] [--cooldown 2000]
+ *                        [--phase 9] [--cycles 2] [--rate 1] [--slo ttft=1000,tpot=90] [--only NAME,NAME] [--seed 1] [--json]
  * @module
  */
 import { VolleyError } from '../runtime/errors.ts'
 import { benchFlags, count, print, quantile, round } from './flags.ts'
+import { firstModel, generator, keeps, type Offer, offer, type Outcome, pauseMs, randomPrompt, tpotOf } from './load.ts'
 import { machine } from './machine.ts'
-import { withSystem } from './serve-engines.ts'
-
-interface Outcome {
-  status: 'finished' | 'rejected' | 'failed'
-  outputTokens: number
-  ttftMs: number
-  e2eMs: number
-  /** Gaps between pieces, ms. */
-  itlMs: number[]
-  error?: string
-}
+import { phaseShift } from './phase-shift.ts'
+import { onEach } from './serve-engines.ts'
 
 export async function main(argv: readonly string[]): Promise<void> {
-  const { json, ...flags } = benchFlags(argv, { url: '', model: '', rate: '4', requests: '50', input: '64', output: '32', slo: '', seed: '1', engines: '' })
+  const { json, ...flags } = benchFlags(argv, {
+    url: '', model: '', rate: '', requests: '50', input: '64', output: '32', slo: '', seed: '1', workload: '',
+    instances: '4', 'profile-pace': 'l30b', policy: 'arrow-v2', cooldown: '2000', phase: '9', cycles: '2', only: '', engines: '',
+  })
+  const seed = count('seed', flags.seed)
+  if (flags.workload !== '') {
+    if (flags.workload !== 'phase-shift') {
+      throw new VolleyError('invalid_flag', `There is no workload "${flags.workload}"`, { param: 'workload', remedy: '--workload phase-shift' })
+    }
+    const pace = flags['profile-pace']
+    return await phaseShift({
+      json, seed,
+      instances: count('instances', flags.instances), policy: flags.policy, cooldownMs: count('cooldown', flags.cooldown),
+      pace: pace === 'none' ? undefined : pace,
+      phaseMs: count('phase', flags.phase) * 1000, cycles: count('cycles', flags.cycles),
+      rate: positive('rate', flags.rate || '1'), slo: sloOf(flags.slo || 'ttft=1000,tpot=90'),
+      only: flags.only.split(',').filter(Boolean),
+      ...(flags.model !== '' && { model: flags.model }),
+    })
+  }
   const engines = flags.engines.split(' ').filter(Boolean)
-  if (flags.url === '' && engines.length === 0) throw new VolleyError('invalid_flag', '--url is missing', { param: 'url', remedy: 'give the address that `volley serve` printed' })
-  const [requests, input, output, seed] = [count('requests', flags.requests), count('input', flags.input), count('output', flags.output), count('seed', flags.seed)]
-  const rate = Number(flags.rate)
-  if (!(rate > 0)) throw new VolleyError('invalid_flag', `--rate must be requests a second, above 0, not "${flags.rate}"`, { param: 'rate' })
+  if (flags.url === '' && engines.length === 0) {
+    throw new VolleyError('invalid_flag', '--url is missing', { param: 'url', remedy: 'give the address that `volley serve` printed, or --workload phase-shift' })
+  }
+  const [requests, input, output] = [count('requests', flags.requests), count('input', flags.input), count('output', flags.output)]
+  const rate = positive('rate', flags.rate || '4')
   const slo = sloOf(flags.slo)
-  const load: Load = { requests, input, output, seed, rate }
-  if (engines.length === 0) {
-    const { all, seconds } = await offer(flags.url, flags.model, load)
-    all.forEach((outcome, i) => print(json, { bench: 'serve', request: i, ...lineOf(outcome) }))
-    return print(json, summary(all, seconds, slo))
-  }
-  print(json, await machine())
-  const summaries: ReturnType<typeof summary>[] = []
-  for (const engine of engines) {
-    const { all, seconds } = await withSystem(engine, flags.model, async (url) => {
-      // Warm, and on the way to the steady state.
-      await offer(url, '', { ...load, requests: 2, seed: seed + 1 })
-      return await offer(url, '', load)
+  const load: Load = { seed, requests, input, output, rate }
+  if (engines.length > 0) {
+    print(json, await machine())
+    const found = await onEach(engines, flags.model, async (url) => {
+      // Warm first.
+      await loaded(url, '', { ...load, requests: 2, seed: seed + 1 })
+      const { all, seconds } = await loaded(url, '', load)
+      return summary(all, seconds, slo)
     })
-    const found = summary(all, seconds, slo)
-    print(json, { ...found, engine, input, output, rate })
-    summaries.push(found)
+    found.forEach((figures, i) => print(json, { engine: engines[i], input, output, rate, ...figures }))
+    const [first, ...others] = found
+    others.forEach((other, i) => print(json, {
+      bench: 'ratio', engine: engines[i + 1], to: engines[0], ttftP50: round(first!.ttftMs.p50 / other.ttftMs.p50, 2),
+      tokensPerSecond: round(other.outputTokensPerSecond / first!.outputTokensPerSecond, 2),
+    }))
+    return
   }
-  const [first, ...others] = summaries
-  for (const [i, other] of others.entries()) {
-    print(json, {
-      bench: 'ratio', engine: engines[i + 1], to: engines[0],
-      ttftP50: round(first!.ttftMs.p50 / other.ttftMs.p50, 2), throughput: round(other.outputTokensPerSecond / first!.outputTokensPerSecond, 2),
-    })
-  }
+  const { all, seconds } = await loaded(flags.url, flags.model, load)
+  all.forEach((outcome, i) => print(json, { bench: 'serve', request: i, ...lineOf(outcome) }))
+  print(json, summary(all, seconds, slo))
 }
 
-/** What is offered. */
+/** Poisson arrivals. */
 interface Load {
+  seed: number
   requests: number
-  /** Tokens of each prompt, and of each answer. */
+  /** Tokens of a prompt, and of an answer. */
   input: number
   output: number
-  seed: number
-  /** Requests a second; Poisson arrivals, whatever the answers do. */
+  /** Requests a second. */
   rate: number
 }
 
-async function offer(url: string, name: string, { requests, input, output, seed, rate }: Load): Promise<{ all: Outcome[]; seconds: number }> {
+async function loaded(url: string, name: string, { seed, requests, input, output, rate }: Load): Promise<{ all: Outcome[]; seconds: number }> {
   const model = name === '' ? await firstModel(url) : name
   const random = generator(seed)
-  const outcomes: Promise<Outcome>[] = []
-  const startedMs = performance.now()
-  let at = 0
+  const offers: Offer[] = []
+  let atMs = 0
   for (let i = 0; i < requests; i++) {
-    const wait = startedMs + at - performance.now()
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-    const prompt = Array.from({ length: input }, () => 10 + Math.floor(random() * 200))
-    outcomes.push(ask(url, { model, prompt, max_tokens: output, temperature: 0, ignore_eos: true, stream: true, return_token_ids: true }))
-    at += -Math.log(1 - random()) * 1000 / rate
+    offers.push({ atMs, prompt: randomPrompt(random, input), outputTokens: output })
+    atMs += pauseMs(random(), rate)
   }
-  return { all: await Promise.all(outcomes), seconds: (performance.now() - startedMs) / 1000 }
+  const startedMs = performance.now()
+  const all = await offer(url, model, offers)
+  return { all, seconds: (performance.now() - startedMs) / 1000 }
 }
-
-const tpotOf = ({ e2eMs, ttftMs, outputTokens }: Outcome): number => (outputTokens > 1 ? (e2eMs - ttftMs) / (outputTokens - 1) : 0)
 
 function lineOf(o: Outcome) {
   const { status, outputTokens, error } = o
@@ -97,7 +101,7 @@ function lineOf(o: Outcome) {
 function summary(all: Outcome[], seconds: number, slo: { ttft: number; tpot: number }) {
   const finished = all.filter((o) => o.status === 'finished')
   const percentiles = (values: number[]) => ({ p50: round(quantile(values, 0.5)), p90: round(quantile(values, 0.9)), p99: round(quantile(values, 0.99)) })
-  const met = finished.filter((o) => o.ttftMs <= slo.ttft && tpotOf(o) <= slo.tpot).length
+  const met = all.filter((o) => keeps(o, slo)).length
   return {
     bench: 'serve', offered: all.length, finished: finished.length,
     rejected: all.filter((o) => o.status === 'rejected').length, failed: all.filter((o) => o.status === 'failed').length,
@@ -106,6 +110,11 @@ function summary(all: Outcome[], seconds: number, slo: { ttft: number; tpot: num
     outputTokensPerSecond: round(finished.reduce((sum, o) => sum + o.outputTokens, 0) / seconds, 1),
     attainment: round(met / all.length), goodput: round(met / seconds),
   }
+}
+
+function positive(flag: string, text: string): number {
+  if (Number(text) > 0 && Number.isFinite(Number(text))) return Number(text)
+  throw new VolleyError('invalid_flag', `--${flag} must be a number above 0, not "${text}"`, { param: flag })
 }
 
 function sloOf(text: string): { ttft: number; tpot: number } {
@@ -118,63 +127,4 @@ function sloOf(text: string): { ttft: number; tpot: number } {
     slo[name] = Number(value)
   }
   return slo
-}
-
-async function firstModel(url: string): Promise<string> {
-  const response = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
-    throw new VolleyError('bus_unreachable', `Nobody answers at ${url}`, { cause, remedy: 'start the system with `volley serve`' })
-  })
-  const body = (await response.json()) as { data: { id: string }[] }
-  return body.data[0]!.id
-}
-
-async function ask(url: string, body: object): Promise<Outcome> {
-  const sentMs = performance.now()
-  const outcome: Outcome = { status: 'failed', outputTokens: 0, ttftMs: Infinity, e2eMs: Infinity, itlMs: [] }
-  try {
-    const response = await fetch(`${url}/v1/completions`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: AbortSignal.timeout(600_000),
-    })
-    if (!response.ok) {
-      const status = response.status === 429 || response.status === 503 ? 'rejected' : 'failed'
-      return { ...outcome, status, error: (await response.text()).slice(0, 200) }
-    }
-    let lastMs = 0
-    for await (const event of events(response)) {
-      if (event === '[DONE]') return { ...outcome, status: 'finished', e2eMs: performance.now() - sentMs }
-      const chunk = JSON.parse(event) as { error?: { message: string }; choices: { text: string; token_ids?: number[] }[] }
-      if (chunk.error) return { ...outcome, error: chunk.error.message }
-      const choice = chunk.choices[0]
-      const nowMs = performance.now()
-      outcome.outputTokens += choice?.token_ids?.length ?? 0
-      if (!choice?.text && !choice?.token_ids?.length) continue
-      if (outcome.ttftMs === Infinity) outcome.ttftMs = nowMs - sentMs
-      else outcome.itlMs.push(nowMs - lastMs)
-      lastMs = nowMs
-    }
-    return { ...outcome, error: 'the stream ended before [DONE]' }
-  } catch (error) {
-    return { ...outcome, error: String(error) }
-  }
-}
-
-/** The `data:` lines of a server-sent stream. */
-async function* events(response: Response): AsyncGenerator<string> {
-  let rest = ''
-  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + piece).split('\n')
-    rest = lines.pop()!
-    for (const line of lines) if (line.startsWith('data: ')) yield line.slice(6)
-  }
-}
-
-/** Mulberry32: the same seed offers the same load. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

@@ -6,12 +6,34 @@
 import type { JsonObject } from '../../runtime/json.ts'
 import type { SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
+import type { ExpandImages } from '../../runtime/engine/vision/prompt.ts'
+import type { ImageSettings } from '../../runtime/engine/vision/settings.ts'
+
+/** How a model takes its pictures. */
+export interface PictureSide {
+  readonly settings: ImageSettings
+  readonly expand: ExpandImages
+}
 
 /** A model that can be asked for now. Its name in the API is `text.name`. */
 export interface ServedModel {
   readonly text: TextModel
+  /** Undefined = it sees no pictures. */
+  readonly pictures?: PictureSide
   /** Wall clock, ms. */
   readonly createdMs: number
+}
+
+/** A picture of a request, checked at the front door. */
+export interface SubmittedPicture {
+  /** Names what the encoder sees: SHA-256 over the file, and how it is cut and scaled (hex). */
+  key: string
+  /** Never cut (`detail: low`). */
+  whole: boolean
+  /** Position in `prompt` of each tile's first token; the view of the whole last. */
+  starts: number[]
+  /** PNG, JPEG, WebP or GIF; it has been decoded once, so that damage is found here and not in an encoder. */
+  file: Uint8Array
 }
 
 /** A request as validated at the front door; defaults are filled in. */
@@ -23,6 +45,8 @@ export interface Submission {
   lane: string
   /** Token ids, length >= 1; with `sampling.maxTokens` it fits the model's context. */
   prompt: number[]
+  /** In order of their places in `prompt`. */
+  pictures: SubmittedPicture[]
   /** Choices to generate, >= 1. */
   n: number
   sampling: SamplingParams

@@ -7,6 +7,8 @@
  * `numerics`, whatever else is in the batch, however the prompt was chunked, cached, moved or replayed.
  * @module
  */
+import type { PaceStats } from './forward.ts'
+import type { RgbImage } from './vision/image.ts'
 
 /** How tokens are drawn. All fields are decided at the front door; defaults are filled in there. */
 export interface SamplingParams {
@@ -67,6 +69,18 @@ export interface EngineInfo {
   blocksTotal: number
   /** Most choices decoded at once. */
   maxBatch: number
+  /** Set where it sees pictures. */
+  vision?: VisionInfo
+}
+
+/** What an engine's encoder makes of a tile. */
+export interface VisionInfo {
+  /** Names everything that decides a tile's bits: model digest, backend, kernel version. */
+  numerics: string
+  /** Tokens a tile becomes. */
+  tileTokens: number
+  /** Length of each token's vector. */
+  hiddenSize: number
 }
 
 /** Live numbers; cheap to read. */
@@ -79,6 +93,8 @@ export interface EngineStats {
   holds: number
   prefillsWaiting: number
   prefillTokensWaiting: number
+  /** Tiles waiting for the encoder or in it. */
+  encodeTilesWaiting: number
   decodesRunning: number
   /** Tokens resident in running decodes. */
   decodeTokens: number
@@ -89,6 +105,32 @@ export interface EngineStats {
   /** Mean milliseconds of recent steps with decodes in them; 0 = none yet. */
   stepMs: number
   memoryBytes: number
+  /** Only of an engine that is held to another machine's times: steps, and those that came late. */
+  pace?: PaceStats
+}
+
+/** Places of a prompt that do not look their tokens up: the vectors come from an encoder. */
+export interface GivenMark {
+  /** Position of the first of them, and how many. */
+  start: number
+  tokens: number
+  /** Names the vectors' bits: picture, tile and encoder. KV blocks over different names are never mixed. */
+  name: string
+}
+
+/** Their vectors may come later: the prompt is computed up to `start` meanwhile, and other prompts pass. */
+export interface GivenVectors extends GivenMark {
+  /** [tokens, hiddenSize]; a rejection is the prefill's. */
+  vectors: Promise<Float32Array>
+}
+
+export interface EncodeJob {
+  /** The decoded picture. */
+  image: RgbImage
+  /** Not to be cut (`detail: low`). */
+  whole: boolean
+  /** Which of its tiles, in the order of ImageLayout. */
+  tiles: number[]
 }
 
 export interface PrefillJob {
@@ -99,6 +141,8 @@ export interface PrefillJob {
   sampling: SamplingParams
   /** Choices to draw a first token for. */
   choices: number
+  /** In order of `start`, not overlapping. */
+  given?: GivenVectors[]
 }
 
 export interface PrefillResult {
@@ -118,6 +162,12 @@ export interface HoldInfo {
   /** Bytes a transfer moves: whole blocks. */
   bytes: number
   numerics: string
+}
+
+/** What a hold's KV was computed from. */
+export interface HoldContent {
+  tokenIds: number[]
+  given?: GivenMark[]
 }
 
 export interface DecodeJob {
@@ -146,6 +196,11 @@ export interface Engine {
   stats(): EngineStats
   /** Whether blocks for so many tokens could be reserved now. */
   hasRoom(tokens: number): boolean
+  /**
+   * Vectors of some of a picture's tiles, [tiles, tileTokens, hiddenSize]; a tile's bits do not depend on its neighbours.
+   * Present where `info.vision` is. Errors: `cancelled`, `engine_failed`.
+   */
+  encode?(job: EncodeJob, signal: AbortSignal): Promise<Float32Array>
   /** Computes a prompt's KV and draws the first tokens. Errors: `kv_exhausted`, `context_length_exceeded`, `cancelled`. */
   prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult>
   /**
@@ -161,7 +216,7 @@ export interface Engine {
    */
   exportHold(name: string): Promise<{ bytes: Uint8Array; digest: string }>
   /** Makes a hold out of another engine's exported bytes. Errors: `transfer_failed` (digest or numerics differ), `kv_exhausted`. */
-  importHold(info: HoldInfo & { tokenIds: number[] }, bytes: Uint8Array, digest: string): Promise<HoldInfo>
+  importHold(info: HoldInfo & HoldContent, bytes: Uint8Array, digest: string): Promise<HoldInfo>
   /** Frees a hold, and cancels a prefill that would make it; unknown names are fine. Blocks stay in the prefix cache until their room is needed. */
   release(hold: string): void
   close(): Promise<void>

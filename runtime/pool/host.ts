@@ -19,6 +19,7 @@ import { every } from './holds.ts'
 import { publishHop, recordAfter } from './hops.ts'
 import { inject, purgeRequest } from './inject.ts'
 import { Job } from './job.ts'
+import type { ActualEntry } from './ledger.ts'
 import { emit, emitStates, releasesOf } from './perform.ts'
 import { LookNow, Reader } from './reader.ts'
 import { type Found, Records } from './records.ts'
@@ -41,6 +42,8 @@ export interface HostOptions {
   release: (ref: Json, attempt: number) => void
   /** Something changed that a scheduler would like to know. */
   onChange?: () => void
+  /** A prediction met what came of it. */
+  onActual?: (actual: ActualEntry) => void
   onError?: (error: unknown, request: string) => void
 }
 
@@ -204,13 +207,17 @@ export class InstanceHost {
 
   private async work(job: Job, actor: Actor): Promise<void> {
     const { bus, clock, id, incarnation, services } = this.options
-    const { hop, decodeHere, decodeAt } = job.handOver
+    const { hop, decodeHere, decodeAt, alongside } = job.handOver
     const { attempt } = job.record
     const { signal } = job.abort
     job.reader = new Reader({ bus, clock, id: hop.id, gateway: hop.gateway, attempt, signal })
     const context: ActorContext = {
       id: hop.id, epoch: hop.epoch, attempt, state: hop.state, context: hop.stored.context, params: hop.with, deadline: hop.deadline,
-      decodeHere, decodeAt, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
+      decodeHere, decodeAt, alongside, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
+      waits: (on) => {
+        job.waits = on
+        this.options.onChange?.()
+      },
     }
     let event: PhaseEvent
     try {
@@ -224,8 +231,19 @@ export class InstanceHost {
         event = failureOf(new VolleyError('gateway_gone', error.message))
       } else event = failureOf(error)
     }
-    if (this.jobs.get(hop.id) === job) await this.finish(job, event)
-    else this.discard(job)
+    if (this.jobs.get(hop.id) !== job) return this.discard(job)
+    this.compare(job, event)
+    await this.finish(job, event)
+  }
+
+  /** A hop whose report says what was predicted of it: both go beside the decision. */
+  private compare({ id: request, handOver: { hop, predictedMs } }: Job, { report }: PhaseEvent): void {
+    const { bus, clock, id, onActual } = this.options
+    const actualMs = report?.['actualMs']
+    if (typeof predictedMs !== 'number' || typeof actualMs !== 'number') return
+    const entry: ActualEntry = { outcome: 'actual', request, phase: hop.phase, instance: id, predictedMs, actualMs, atMs: clock.now() }
+    bus.publish(subjects.decision(request, hop.phase), JSON.stringify(entry))
+    onActual?.(entry)
   }
 
   /** Of a job that was dropped while its actor worked: what it has kept since then is named in no record. */

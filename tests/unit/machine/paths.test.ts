@@ -7,7 +7,8 @@ const error = { code: 'test', message: 'test' }
 
 /** Every event of the chart, with each field a guard looks at in both ways. */
 const EVENTS: PhaseEvent[] = [
-  { type: 'ENCODED' },
+  { type: 'ENCODED', embeds: [] },
+  { type: 'EMBEDS_LOST' },
   { type: 'PREFILLED', kv, first: [], decodeHere: true },
   { type: 'PREFILLED', kv, first: [], decodeHere: false },
   { type: 'FINISHED', generated: [1] },
@@ -45,7 +46,8 @@ test('every transition of the request chart is walked, and survives storage', ()
   const seen = new Set<string>()
   const queue: { stored: Stored; state: string }[] = []
   const visit = (stored: Stored, state: string) => {
-    const key = state + JSON.stringify(stored.context['refills'])
+    const { refills, images } = stored.context
+    const key = JSON.stringify([state, refills, images])
     if (seen.has(key)) return
     seen.add(key)
     queue.push({ stored, state })
@@ -86,9 +88,13 @@ test('the adjacency map of xstate/graph reaches the same states', () => {
 })
 
 test('every state that waits answers CANCEL, FAIL and DEADLINE', () => {
+  const encoded = { type: 'ENCODED', embeds: [] }
+  const prefilled = { type: 'PREFILLED', kv, first: [] }
   const reach: Record<string, PhaseEvent[]> = {
-    encode: [], prefill: [{ type: 'ENCODED' }], transfer: [{ type: 'ENCODED' }, EVENTS[2]!],
-    decode: [{ type: 'ENCODED' }, EVENTS[1]!],
+    encode: [],
+    prefill: [encoded],
+    transfer: [encoded, { ...prefilled, decodeHere: false }],
+    decode: [encoded, { ...prefilled, decodeHere: true }],
   }
   for (const [state, events] of Object.entries(reach)) {
     let at = start('llm', input(1))

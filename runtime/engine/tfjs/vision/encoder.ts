@@ -31,6 +31,9 @@ const NATIVE_VERSION = 2
  */
 const ROWS = 1024
 
+/** Backends that have its kernels. */
+export const ENCODER_BACKENDS: readonly string[] = ['wasm', 'cpu']
+
 export interface TfjsEncoderOptions {
   /** `wasm`, `cpu` or `tensorflow`. */
   backend: string
@@ -59,6 +62,7 @@ export async function tfjsEncoder(source: VisionSource, { backend }: TfjsEncoder
     backend,
     numerics: `${backend}-f32-tfjs${tf.version_core}-v${KERNEL_VERSION}${native}`,
     tileTokens,
+    together,
     async encode(pixels) {
       const tiles = pixels.length / tileFloats
       if (!Number.isInteger(tiles)) {

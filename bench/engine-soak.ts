@@ -1,9 +1,12 @@
 /**
- * `volley bench engine --soak`: 200 prefills and 2,000 decode steps in this very process, and what its memory makes of
- * them. Nothing may grow: a figure every tenth of the way, and the difference at the end.
+ * `volley bench engine --soak yes`: 200 prefills and 2,000 decode steps in this very process, and what its memory makes of
+ * them. Nothing may grow: a figure every tenth of the way, and the difference at the end. `--soak gc` collects JavaScript's
+ * garbage after every token: what still grows then is no garbage that waits.
  * @module
  */
 import process from 'node:process'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { print, round } from './flags.ts'
 import type { SamplingParams } from '../runtime/engine/engine.ts'
 import { EngineCore } from '../runtime/engine/loop/core.ts'
@@ -21,19 +24,30 @@ interface State {
   tensors: number
   rssMB: number
   heapMB: number
+  /** What the heap has taken from the system. */
+  heapTakenMB: number
   arraysMB: number
 }
 
 /** `engines` as bench/engine-names.ts reads them. */
-export async function soak(json: boolean, modelPath: string, engines: { backend: string; decodeBackend: string }, threads: number): Promise<void> {
+export async function soak(
+  how: string,
+  json: boolean,
+  modelPath: string,
+  engines: { backend: string; decodeBackend: string },
+  threads: number,
+): Promise<void> {
+  const collect = how === 'gc' ? collector() : () => undefined
   if (Object.values(engines).includes('tensorflow')) prepareEnvironment(threads)
   const { forward, ...names } = await loadModel({ modelPath, ...engines })
   const engine = new EngineCore(forward, { ...names, maxBatch: 1 })
   const { signal } = new AbortController()
   const state = (): State => {
-    const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
-    const [rssMB, heapMB, arraysMB] = [rss, heapUsed, arrayBuffers].map((bytes) => round(bytes / 1e6, 1)) as [number, number, number]
-    return { tensors: forward.memory().tensors, rssMB, heapMB, arraysMB }
+    collect()
+    const { rss, heapUsed, heapTotal, arrayBuffers } = process.memoryUsage()
+    const MB = (bytes: number) => round(bytes / 1e6, 1)
+    const { tensors } = forward.memory()
+    return { tensors, rssMB: MB(rss), heapMB: MB(heapUsed), heapTakenMB: MB(heapTotal), arraysMB: MB(arrayBuffers) }
   }
   const length = Math.min(PROMPT, engine.info.contextLength - STEPS - 2)
   const prefill = async (hold: string, salt: number): Promise<number> => {
@@ -41,7 +55,7 @@ export async function soak(json: boolean, modelPath: string, engines: { backend:
     const { first } = await engine.prefill({ hold, tokens, sampling: GREEDY, choices: 1 }, signal)
     const token = first[0]?.token ?? 0
     if (hold === 'decode') {
-      await engine.decode({ hold, prompt: tokens, sampling: GREEDY, choices: [{ choice: 0, generated: [token] }] }, () => undefined, signal).done
+      await engine.decode({ hold, prompt: tokens, sampling: GREEDY, choices: [{ choice: 0, generated: [token] }] }, collect, signal).done
     }
     engine.release(hold)
     return token
@@ -62,7 +76,13 @@ export async function soak(json: boolean, modelPath: string, engines: { backend:
   const after = state()
   print(json, {
     bench: 'soak', phase: 'end', tensors: after.tensors - before.tensors, rssMB: round(after.rssMB - before.rssMB, 1),
-    heapMB: round(after.heapMB - before.heapMB, 1), arraysMB: round(after.arraysMB - before.arraysMB, 1),
+    heapMB: round(after.heapMB - before.heapMB, 1),
+    heapTakenMB: round(after.heapTakenMB - before.heapTakenMB, 1), arraysMB: round(after.arraysMB - before.arraysMB, 1),
   })
   await engine.close()
+}
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
 }

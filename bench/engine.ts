@@ -4,7 +4,7 @@
  *
  *     volley bench engine [--model PATH] [--engine wasm|cpu|tensorflow|prefill:tensorflow,decode:wasm] [--threads 1,2]
  *                         [--prompt 512] [--tokens 128] [--batch 1,8] [--tiles 8] [--repeats 3]
- *                         [--compare tfjs,node-llama-cpp] [--soak yes] [--json]
+ *                         [--compare tfjs,node-llama-cpp] [--soak yes|gc] [--json]
  *
  * Of a model that sees, tiles a second too: `--tiles` in one call beside as many one by one.
  * @module
@@ -51,7 +51,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   if (native && process.env[ONE] === undefined) return await eachInItsOwnProcess(argv, threadCounts)
   const path = await locateModel(flags.model === '' ? undefined : flags.model)
   print(json, await machine())
-  if (flags.soak !== '') return await soak(json, path, engines, threadCounts[0] ?? 1)
+  if (flags.soak !== '') return await soak(flags.soak, json, path, engines, threadCounts[0] ?? 1)
   for (const asked of threadCounts) {
     const threads = native ? asked : 1
     if (threads !== asked) process.stderr.write(`--threads ${asked}: stock ${flags.engine} kernels compute on one thread; the figures below are of one\n`)

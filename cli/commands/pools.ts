@@ -5,12 +5,18 @@
  */
 import { type Accuracy, type Client, shadowSummary } from '../../runtime/client/mod.ts'
 import { dwellLeftMs } from '../../runtime/machine/label.ts'
+import { iterationMs, prefillMs } from '../../runtime/policy/profile.ts'
 import type { Command } from '../command.ts'
 import { withClient } from '../find-system.ts'
 
 const COLUMNS = [
-  'instance', 'label', 'state', 'jobs', 'tiles', 'prefills', 'decodes', 'kv', 'flips', 'since', 'by', 'reason', 'dwell left', 'ttft error', 'tpot error',
+  'instance', 'label', 'state', 'engine', 'prefill tok/s', 'decode tok/s', 'jobs', 'tiles', 'prefills', 'decodes', 'kv', 'flips', 'since', 'by', 'reason',
+  'dwell left', 'ttft error', 'tpot error',
 ]
+/** Tokens of the prompt for which rates are shown. */
+const PROMPT = 256
+
+const rate = (tokens: number, ms: number): number => Math.round((tokens * 1000) / ms)
 
 /** `volley pools`. */
 export const pools: Command = {
@@ -20,11 +26,15 @@ export const pools: Command = {
   run: (input) =>
     withClient(input, async (client) => {
       const nowMs = Date.now()
-      const rows = await Promise.all((await client.instances()).map(async ({ id, state, label, load, engine, encode, jobs, holds }) => {
+      const rows = await Promise.all((await client.instances()).map(async ({ id, state, label, load, engine, encode, profile, jobs, holds }) => {
         const [history, accuracy] = await Promise.all([client.labels(id), client.accuracy(id)])
         const last = history.at(-1)
         return {
-          instance: id, label: label ?? 'any', state, jobs, holds,
+          instance: id, label: label ?? 'any', state, engine: engine.backend, jobs, holds,
+          // What policies reckon with, at one length and for one sequence.
+          'prefill tok/s': rate(PROMPT, prefillMs(profile, PROMPT)),
+          'decode tok/s': rate(1, iterationMs(profile, 0, 0, PROMPT, 1)),
+          profile,
           tiles: encode?.tiles ?? '', prefills: load.prefillsWaiting, decodes: load.decodesRunning,
           kv: `${engine.blocksTotal - load.blocksFree} of ${engine.blocksTotal} blocks`,
           flips: last?.flips ?? 0, since: last?.since ?? '', by: last?.by ?? '', reason: last?.reason ?? '',

@@ -6,14 +6,17 @@ import { basename } from 'node:path'
 import process from 'node:process'
 import { policyNamed } from '../../actors/policies.ts'
 import { SETTINGS } from '../../runtime/config/mod.ts'
-import { durationMs, integer, type Kind, oneOf } from '../../runtime/config/kinds.ts'
+import { durationMs, integer, type Kind, oneOf, pairs } from '../../runtime/config/kinds.ts'
 import { VolleyError } from '../../runtime/errors.ts'
+import { LABELS } from '../../runtime/policy/mod.ts'
 import {
+  drawServegen,
   loadOf,
   type OpenTrace,
   PackedTrace,
   profileNames,
   profileOf,
+  readFault,
   readTrace,
   runAtRate,
   runGoodput,
@@ -23,9 +26,12 @@ import {
   variantsOf,
 } from '../../runtime/sim/mod.ts'
 import type { Command, Input } from '../command.ts'
+import type { FlagSpec } from '../flags.ts'
+import { commandLine, Outputs } from '../sim/outputs.ts'
 
 const DEFAULT_POLICIES = 'best-static,best-colocated,arrow-v2'
 const HOUR_MS = 3_600_000
+const BYTES_PER_MS_PER_GBPS = 125_000
 
 const number: Kind<number> = {
   expects: 'a number above 0',
@@ -46,6 +52,8 @@ function valueOf<T>(input: Input, flag: string, kind: Kind<T>): T | undefined {
 }
 
 const SYNTHETIC = 'synthetic:'
+const SERVEGEN = /^servegen:(.+?)(?::(\d+)-(\d+))?$/
+const DAY = ['0', '24'] as const
 
 function traceOf(input: Input, seed: number): { name: string; open: OpenTrace } {
   const text = input.text('trace')
@@ -57,8 +65,11 @@ function traceOf(input: Input, seed: number): { name: string; open: OpenTrace } 
   }
   const density = valueOf(input, 'density', number) ?? 1
   const segments = text.startsWith(SYNTHETIC) ? loadOf(text.slice(SYNTHETIC.length)) : undefined
+  const [, clients, from = DAY[0], to = DAY[1]] = SERVEGEN.exec(text) ?? []
   const rows = async function* () {
-    yield* segments ? synthesise(segments, seed) : readTrace(text)
+    if (segments) yield* synthesise(segments, seed)
+    else if (clients !== undefined) yield* drawServegen(clients, [Number(from), Number(to)], seed)
+    else yield* readTrace(text)
   }
   return {
     name: segments ? text : basename(text).replace(/\.gz$/, ''),
@@ -80,41 +91,53 @@ function sentence(
   } ${found}  ${kept}  TTFT p90 ${ttftMs.p90} ms  TPOT p90 ${tpotMs.p90} ms  flips ${flips}${all}`
 }
 
+const FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'trace',
+    hint: 'FILE',
+    help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
+      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary; or servegen:FILE:FROM-TO, hours of a day',
+  },
+  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
+  {
+    name: 'policy',
+    hint: 'NAME[,NAME]',
+    help: `policies to compare; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and for decode (default: ${DEFAULT_POLICIES})`,
+  },
+  { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
+  { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
+  { name: 'slo', hint: 'ttft=MS,tpot=MS', help: 'targets in milliseconds (default: none)' },
+  { name: 'rate', hint: 'X', help: "multiplier of the trace's speed (default: 1)" },
+  { name: 'goodput', help: 'search the highest multiplier with 90 % inside both targets' },
+  { name: 'density', hint: 'X', help: 'arrivals left out or repeated, to X times their number (default: 1)' },
+  { name: 'loads', hint: 'plain|corrected', help: 'how Arrow reads load (default: corrected)' },
+  {
+    name: 'chunk',
+    hint: 'N|first',
+    help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
+  },
+  { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
+  {
+    name: 'fault',
+    hint: 'KIND:INSTANCE:ATMS[:DURATIONMS][:FACTOR],…',
+    help: 'what goes wrong: death:i0:60000, slow:i1:60000:30000:4, outage:broker:60000:5000',
+  },
+  { name: 'link-gbps', hint: 'X', help: "gigabits per second of an instance's link, which transfers share (default: 50 GB/s, not shared)" },
+  { name: 'spread-images', help: "a request's images may be encoded by several instances" },
+  { name: 'seed', hint: 'N', help: 'of synthetic and drawn loads, and of --density (default: 0)' },
+  { name: 'requests', help: 'also a line a request: its times, its phases and their instances' },
+  { name: 'report', hint: 'FILE.html', help: 'write a page: pools, queues, latencies and flips over time' },
+  { name: 'chrome-trace', hint: 'FILE.json', help: 'write a trace that Perfetto and chrome://tracing open' },
+]
+
 /** `volley sim`. */
 export const sim: Command = {
   name: 'sim',
   summary: 'A trace through policies on a virtual clock',
-  flags: [
-    {
-      name: 'trace',
-      hint: 'FILE',
-      help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
-        'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary',
-    },
-    { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
-    {
-      name: 'policy',
-      hint: 'NAME[,NAME]',
-      help: `policies to compare, or files of your own; best-static and best-colocated sweep (default: ${DEFAULT_POLICIES})`,
-    },
-    { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
-    { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
-    { name: 'slo', hint: 'ttft=MS,tpot=MS', help: 'targets in milliseconds (default: none)' },
-    { name: 'rate', hint: 'X', help: "multiplier of the trace's speed (default: 1)" },
-    { name: 'goodput', help: 'search the highest multiplier with 90 % inside both targets' },
-    { name: 'density', hint: 'X', help: 'arrivals left out or repeated, to X times their number (default: 1)' },
-    { name: 'loads', hint: 'plain|corrected', help: 'how Arrow reads load (default: corrected)' },
-    {
-      name: 'chunk',
-      hint: 'N|first',
-      help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
-    },
-    { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
-    { name: 'seed', hint: 'N', help: 'of synthetic loads and of --density (default: 0)' },
-  ],
+  flags: FLAGS,
   async run(input) {
     const { output } = input
-    const labels = valueOf(input, 'labels', SETTINGS.labels.kind)
+    const labels = valueOf(input, 'labels', pairs(LABELS, integer({ min: 0, max: 1_024 })))
     const labelled = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
     const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (labelled > 0 ? labelled : 8)
     const slo = valueOf(input, 'slo', SETTINGS.slo.kind) ?? {}
@@ -138,8 +161,12 @@ export const sim: Command = {
       })
     }
     const profile = profileOf(input.text('profile') ?? '8b')
+    const linkGbps = valueOf(input, 'link-gbps', number)
     const options = {
       profile,
+      faults: input.text('fault')?.split(',').map(readFault),
+      linkBytesPerMs: linkGbps === undefined ? undefined : linkGbps * BYTES_PER_MS_PER_GBPS,
+      spreadImages: input.has('spread-images'),
       slo: { ttftMs: slo.ttft ?? Infinity, tpotMs: slo.tpot ?? Infinity },
       restartMs: valueOf(input, 'restart', durationMs({ maxMs: HOUR_MS })) ?? 0,
     }
@@ -154,12 +181,19 @@ export const sim: Command = {
       }),
     }))
     const trace = traceOf(input, seed)
+    const outputs = new Outputs(
+      input,
+      { trace: trace.name, profile: profile.name, slo: options.slo, command: commandLine(input, FLAGS) },
+      compared.length,
+    )
     const packed = searching ? await PackedTrace.read(trace.open()) : undefined
     for (const { name, variants } of compared) {
       const before = process.cpuUsage()
+      const watch = outputs.watch(name)
       const result = packed
-        ? runGoodput(variants, options, packed)
-        : await runAtRate(variants, options, trace.open, rate ?? 1)
+        ? runGoodput(variants, options, packed, watch.observer)
+        : await runAtRate(variants, options, trace.open, rate ?? 1, watch.observer)
+      watch.done(result)
       const { user, system } = process.cpuUsage(before)
       const { goodput, ...figures } = result
       output.data({
@@ -177,5 +211,6 @@ export const sim: Command = {
         )
       }
     }
+    outputs.finish()
   },
 }

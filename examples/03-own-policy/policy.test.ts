@@ -6,7 +6,7 @@ import shortFirst from './policy.ts'
 const instance = (id: string, changes: Partial<InstanceView> = {}): InstanceView => ({
   id, label: undefined, labelSinceMs: 0, model: 'm', phases: ['prefill', 'transfer', 'decode'], host: 'h',
   freeSlots: { prefill: 4, decode: 8, other: 16 }, prefillTokens: 0, prefills: 0, prefillWaitMs: 0, prefillWaitMeanMs: 0,
-  decodeTokens: 0, decodes: 0, gaps: { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 },
+  encodeTiles: 0, encodes: 0, encodeWaitMs: 0, decodeTokens: 0, decodes: 0, gaps: { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 },
   profile: unmeasured(10_000), contextLength: 10_000, kvTokensFree: 10_000, kvTokensTotal: 10_000, draining: false, ...changes,
 })
 const view = (...instances: InstanceView[]): ClusterView => ({

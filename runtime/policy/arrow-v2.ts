@@ -1,29 +1,31 @@
 /**
- * Arrow, second version: two labels. Prefill time can be predicted, so a request that would miss its TTFT flips a
- * decode instance at once; TPOT can only be watched, so flips the other way wait for load and a cooldown (Arrow,
- * arXiv 2505.11916v2, Algorithms 1 to 3; load definitions in loads.ts).
+ * Arrow, second version: labels and cost pairs. Prefill time can be predicted, so a request that would miss its TTFT
+ * flips an instance of an idle pool at once; TPOT can only be watched, so flips to decode wait for load and a cooldown
+ * (Arrow, arXiv 2505.11916v2, Algorithms 1 to 3; load definitions in loads.ts). Encode, which it does not know, is one
+ * more phase before the first token: its wait counts in the TTFT as that of prefill does.
  * @module
  */
-import { candidates, carries, holder, least, lowest, pool } from './candidates.ts'
-import { decodeLoad, type Loads, prefillLoad } from './loads.ts'
-import type { ClusterView, Decision, InstanceView, Label, LabelChange, Policy } from './policy.ts'
-import { prefillMs, residentLimit } from './profile.ts'
+import { anyPhase, atHome, candidates, carries, holder, least, lowest, pool, waitMs } from './candidates.ts'
+import { flipped, give } from './flip.ts'
+import { decodeLoad, IDLE, type Loads, waitLoad } from './loads.ts'
+import type { ClusterView, Decision, InstanceView, LabelChange, Phase, PlaceRequest, Policy } from './policy.ts'
+import { encodeMs, prefillMs, residentLimit } from './profile.ts'
 
 /** Options for {@linkcode arrowV2}. */
 export interface ArrowV2Options {
   /** @default {'corrected'} */
   loads?: Loads
-  /** Decode load from which a prefill instance is handed over. @default {1} */
+  /** Decode load from which an instance is handed over to decode. @default {1} */
   expand?: number
-  /** Load below which a pool counts as idle. @default {0.5} */
+  /** Load below which a pool counts as idle. @default {0.5 of plain loads, 0.6 of corrected ones} */
   shrink?: number
-  /** Least time between two flips from prefill to decode. @default {10000} */
+  /** Least time between two flips to decode. @default {10000} */
   cooldownMs?: number
   /** Ticks in a row that must ask for a flip. @default {1} */
   sustainedTicks?: number
   /** Least time a label lasts. @default {0} */
   dwellMs?: number
-  /** Decode gives an instance to prefill only while its load is low. Off = the ablation. @default {true} */
+  /** Decode gives an instance away only while its load is low. Off = the ablation. @default {true} */
   guard?: boolean
   /** Off = labels stay as they are: the ablation. @default {true} */
   flips?: boolean
@@ -32,7 +34,7 @@ export interface ArrowV2Options {
 /** What it remembers. */
 export interface ArrowV2State {
   readonly [key: string]: number
-  /** Last flip from prefill to decode. */
+  /** Last flip to decode. */
   readonly flippedMs: number
   /** Ticks in a row that asked for one. */
   readonly asked: number
@@ -44,24 +46,53 @@ export interface ArrowV2State {
 export function arrowV2({
   loads = 'corrected',
   expand = 1,
-  shrink = 0.5,
+  shrink = IDLE[loads],
   cooldownMs = 10_000,
   sustainedTicks = 1,
   dwellMs = 0,
   guard = true,
   flips = true,
 }: ArrowV2Options = {}): Policy<ArrowV2State> {
-  /** Algorithm 3: half-flipped instances first, then the least resident work; one always stays. */
-  const flip = (view: ClusterView, from: Label, reason: string): LabelChange | undefined => {
-    const members = pool(view, from)
-    if (!flips || members.length <= 1) return undefined
-    const free = members.filter((i) => view.nowMs - i.labelSinceMs >= dwellMs)
-    const chosen = lowest(
-      free,
-      (i) =>
-        from === 'prefill' ? [i.decodes === 0 ? 1 : 0, i.prefillWaitMs] : [i.prefills === 0 ? 1 : 0, i.decodeTokens],
-    )
-    return chosen && { instance: chosen.id, label: from === 'prefill' ? 'decode' : 'prefill', reason }
+  /** An instance for a phase before the first token, from decode if that is idle, else from the other such phase. */
+  const takeFor = (view: ClusterView, to: 'prefill' | 'encode', state: ArrowV2State): LabelChange | undefined => {
+    if (!flips) return undefined
+    const other = to === 'prefill' ? 'encode' : 'prefill'
+    const reason = `${to === 'prefill' ? 'a prompt' : 'an image'} would miss its TTFT`
+    const ofDecode = !guard || state.decodeLoad < shrink ? give(view, { from: 'decode', to, reason, dwellMs }) : undefined
+    if (ofDecode !== undefined || waitLoad(pool(view, other), view.slo, 'plain') >= shrink) return ofDecode
+    return give(view, { from: other, to, reason, dwellMs })
+  }
+
+  /** An instance for decode, of the pool with the shorter wait. */
+  const takeForDecode = (view: ClusterView, reason: string): LabelChange | undefined => {
+    if (!flips) return undefined
+    const donors = (['prefill', 'encode'] as const).map((from) => ({ from, load: waitLoad(pool(view, from), view.slo, loads) }))
+    donors.sort((a, b) => a.load - b.load)
+    for (const { from } of donors) {
+      const change = give(view, { from, to: 'decode', reason, dwellMs })
+      if (change !== undefined) return change
+    }
+    return undefined
+  }
+
+  /** The rule of both phases before the first token: in time, else by a flip, else the least late. */
+  function soonest(
+    view: ClusterView,
+    { to, able, ttftMs }: { to: 'prefill' | 'encode'; able: InstanceView[]; ttftMs: (i: InstanceView) => number },
+    state: ArrowV2State,
+  ): Decision {
+    const fitting = able.filter((i) => carries(i, to))
+    // Where decodes have instances of their own, those that still decode from before a flip are spared.
+    const apart = view.slo.ttftMs < Infinity && fitting.every((i) => !carries(i, 'decode'))
+    const inTime = fitting.filter((i) => ttftMs(i) <= view.slo.ttftMs)
+    if (inTime.length > 0) {
+      return apart
+        ? least(inTime, (i) => [i.decodeTokens, ttftMs(i)], 'in time, fewest decodes')
+        : least(inTime, (i) => [ttftMs(i), i.decodeTokens], 'in time, least wait')
+    }
+    const change = takeFor(view, to, state)
+    if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, ttftMs)
+    return least(fitting, ttftMs, 'nobody in time, least predicted TTFT')
   }
 
   return {
@@ -71,29 +102,35 @@ export function arrowV2({
 
     onArrival(view, request, state) {
       const able = candidates(view, request)
-      if (request.slots === 'other') return least(able, (i) => i.prefillWaitMs, 'least wait')
-      const fitting = able.filter((i) => carries(i, 'prefill'))
-      const ttftMs = (i: InstanceView) => i.prefillWaitMs + prefillMs(i.profile, request.promptTokens)
-      const inTime = fitting.filter((i) => ttftMs(i) <= view.slo.ttftMs)
-      if (inTime.length > 0) return least(inTime, (i) => [i.decodeTokens, ttftMs(i)], 'in time, fewest decodes')
-      if (!guard || state.decodeLoad < shrink) {
-        const change = flip(view, 'decode', 'a prompt would miss its TTFT')
-        if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, ttftMs)
+      const { promptTokens, tiles = 0, waitedMs = 0 } = request
+      if (request.phase === 'encode') {
+        if (view.instances.every((i) => !carries(i, 'encode'))) return anyPhase(view, request)
+        const afterMs = waitedMs + prefillAfter(view, request)
+        const ttftMs = (i: InstanceView) => waitMs(i) + encodeMs(i.profile, tiles) + afterMs
+        return soonest(view, { to: 'encode', able, ttftMs }, state)
       }
-      return least(fitting, ttftMs, 'nobody in time, least predicted TTFT')
+      if (request.slots === 'other') return anyPhase(view, request)
+      const ttftMs = (i: InstanceView) => waitedMs + waitMs(i) + prefillMs(i.profile, promptTokens)
+      const decision = soonest(view, { to: 'prefill', able, ttftMs }, state)
+      const chosen = able.find((i) => i.id === decision.instance)
+      return chosen !== undefined && decision.labels === undefined && atHome(view, chosen)
+        ? { ...decision, decodeHere: true }
+        : decision
     },
 
     onFirstToken(view, request, state) {
       const able = candidates(view, request)
       const fitting = able.filter((i) => carries(i, 'decode'))
       const there = holder(fitting, request)
-      if (there !== undefined) return { instance: there.id, scores: { [there.id]: 0 }, reason: 'its KV is there' }
+      if (there !== undefined && atHome(view, there)) {
+        return { instance: there.id, scores: { [there.id]: 0 }, reason: 'its KV is there' }
+      }
       const over = (i: InstanceView) =>
         i.decodeTokens + request.promptTokens - residentLimit(i.profile, view.slo.tpotMs)
       const room = fitting.filter((i) => over(i) <= 0)
       if (room.length > 0) return least(room, (i) => [i.prefillTokens, over(i)], 'has room, fewest prefills')
       if (view.nowMs - state.flippedMs >= cooldownMs) {
-        const change = flip(view, 'prefill', 'no room in decode')
+        const change = takeForDecode(view, 'no room in decode')
         if (change && able.some((i) => i.id === change.instance)) {
           return { ...flipped(able, change, over), state: { ...state, flippedMs: view.nowMs } }
         }
@@ -103,18 +140,23 @@ export function arrowV2({
 
     onTick(view, state) {
       const busy = decodeLoad(pool(view, 'decode'), view.slo, loads)
-      const waiting = prefillLoad(pool(view, 'prefill'), view.slo, loads)
+      const waiting = Math.min(...front(view).map((phase) => waitLoad(pool(view, phase), view.slo, loads)))
       const asked = busy >= expand || (waiting <= shrink && busy >= shrink) ? state.asked + 1 : 0
       const next = { ...state, decodeLoad: busy, asked }
       if (asked < sustainedTicks || view.nowMs - state.flippedMs < cooldownMs) return { labels: [], state: next }
-      const change = flip(view, 'prefill', `decode load ${busy.toFixed(2)}, prefill load ${waiting.toFixed(2)}`)
+      const change = takeForDecode(view, `decode load ${busy.toFixed(2)}, prefill load ${waiting.toFixed(2)}`)
       if (change === undefined) return { labels: [], state: next }
       return { labels: [change], state: { ...next, flippedMs: view.nowMs, asked: 0 } }
     },
   }
 }
 
-function flipped(able: readonly InstanceView[], change: LabelChange, score: (i: InstanceView) => number): Decision {
-  const scores = Object.fromEntries(able.map((i) => [i.id, score(i)]))
-  return { instance: change.instance, labels: [change], scores, reason: `flipped: ${change.reason}` }
+/** The phases before the first token that have instances of their own; prefill always counts. */
+const front = (view: ClusterView): Phase[] => pool(view, 'encode').length > 0 ? ['prefill', 'encode'] : ['prefill']
+
+/** Predicted time from the end of an encode to the first token, where it is least. */
+function prefillAfter(view: ClusterView, { promptTokens }: PlaceRequest): number {
+  const ttftMs = (i: InstanceView) => waitMs(i) + prefillMs(i.profile, promptTokens)
+  const first = lowest(view.instances.filter((i) => carries(i, 'prefill') && !i.draining), ttftMs)
+  return first === undefined ? 0 : ttftMs(first)
 }

@@ -5,7 +5,13 @@
  */
 import type { CostProfile } from './profile.ts'
 
-export type Label = 'prefill' | 'decode' | 'encode'
+/** What an instance does for requests of a language model, in the order they need it. */
+export const PHASES = ['encode', 'prefill', 'decode'] as const
+export type Phase = (typeof PHASES)[number]
+
+/** Labels there are: one phase, or two that share an instance. Unlabelled = all of them. */
+export const LABELS = ['encode', 'prefill', 'decode', 'encode+prefill', 'encode+decode', 'prefill+decode'] as const
+export type Label = (typeof LABELS)[number]
 
 /** Pauses between a request's tokens that ended in the last monitoring interval, and the longest that has not ended. */
 export interface TokenGaps {
@@ -40,6 +46,10 @@ export interface InstanceView {
   readonly prefillWaitMs: number
   /** The same, averaged over the last monitoring interval. */
   readonly prefillWaitMeanMs: number
+  /** Tiles of images waiting or being encoded, the hops they belong to, and their predicted time by `profile`, in ms. */
+  readonly encodeTiles: number
+  readonly encodes: number
+  readonly encodeWaitMs: number
   /** Tokens (prompt and generated) of its decodes, those on their way to it included. */
   readonly decodeTokens: number
   readonly decodes: number
@@ -56,12 +66,16 @@ export interface InstanceView {
 /** What is to be placed. */
 export interface PlaceRequest {
   id: string
-  /** `prefill`; `transfer` = where the decode goes; `decode`; or a phase of the user's own. */
+  /** `encode`; `prefill`; `transfer` = where the decode goes; `decode`; or a phase of the user's own. */
   phase: string
   /** Slots it takes. */
   slots: 'prefill' | 'decode' | 'other'
   model: string
   promptTokens: number
+  /** Tiles of the images to be encoded: where `phase` is `encode`, of this hop; else of what was encoded. @default {0} */
+  tiles?: number
+  /** How long ago it arrived: what is left of its TTFT, in ms. @default {0} */
+  waitedMs?: number
   /** Most tokens it may generate; 0 = unknown. */
   maxTokens: number
   /** The instance that holds its KV, if any. */
@@ -97,7 +111,7 @@ export interface LabelChange {
 export interface FlipTimes {
   /** Least time a label lasts. */
   readonly dwellMs?: number
-  /** Least time between two flips of a model's instances from prefill to decode. */
+  /** Least time between two flips of a model's instances to decode. */
   readonly cooldownMs?: number
 }
 

@@ -15,6 +15,8 @@ export interface CostProfile {
   readonly perPairMs: number
   readonly perResidentMs: number
   readonly perSequenceMs: number
+  /** Encoding one tile of an image; left out = nobody has measured it. */
+  readonly perTileMs?: number
   /** Tokens whose KV fits. */
   readonly kvTokens: number
   readonly kvBytesPerToken: number
@@ -44,6 +46,12 @@ const TOKENS_PER_SEQUENCE = 2_000
 export const prefillMs = (p: CostProfile, tokens: number, done = 0): number =>
   p.baseMs + p.perTokenMs * tokens + p.perPairMs * tokens * (2 * done + tokens)
 
+/** Tokens a tile is taken to cost as much as, where nobody has measured it. */
+const TOKENS_PER_TILE = 256
+
+/** Predicted time to encode so many tiles, in ms. */
+export const encodeMs = (p: CostProfile, tiles: number): number => tiles * (p.perTileMs ?? TOKENS_PER_TILE * p.perTokenMs)
+
 /** Time of an iteration in ms; `pairs` = sum of (k + x)² - k² over its chunks. */
 export const iterationMs = (
   p: CostProfile,
@@ -58,5 +66,6 @@ export const iterationMs = (
 export const residentLimit = (p: CostProfile, tpotMs: number): number =>
   Math.min(
     KV_SHARE * p.kvTokens,
-    Math.max(0, tpotMs - p.baseMs) / (p.perResidentMs + p.perSequenceMs / TOKENS_PER_SEQUENCE),
+    // Where a resident token costs nothing, memory alone limits.
+    Math.max(0, tpotMs - p.baseMs) / (p.perResidentMs + p.perSequenceMs / TOKENS_PER_SEQUENCE || Number.EPSILON),
   )

@@ -4,7 +4,7 @@
  * is the one that prefills, KV stays.
  * @module
  */
-import { candidates, carries, least } from './candidates.ts'
+import { anyPhase, candidates, carries, least, waitMs } from './candidates.ts'
 import type { Policy } from './policy.ts'
 
 export const staticPolicy: Policy = {
@@ -12,15 +12,17 @@ export const staticPolicy: Policy = {
   initial: {},
   onArrival(view, request) {
     const able = candidates(view, request)
-    if (request.slots === 'other') return least(able, (i) => [i.prefillWaitMs, i.decodeTokens], 'least busy')
+    if (request.slots === 'other') return anyPhase(view, request)
     const fitting = able.filter((i) => carries(i, 'prefill'))
-    const decision = least(fitting, (i) => [i.prefillWaitMs, i.decodeTokens], 'least wait for prefill')
-    const decoders = view.instances.filter((i) => i.label !== 'prefill')
+    const decision = least(fitting, (i) => [waitMs(i), i.decodeTokens], 'least wait for prefill')
+    const decoders = view.instances.filter((i) => carries(i, 'decode'))
     const alone = decoders.length === 1 && decoders[0]!.id === decision.instance
+    const chosen = fitting.find((i) => i.id === decision.instance)
+    if (chosen?.label === 'prefill+decode') return { ...decision, decodeHere: true, reason: 'least wait, decodes there too' }
     return alone ? { ...decision, decodeHere: true, reason: 'the only one that decodes, too' } : decision
   },
   onFirstToken(view, request) {
     const fitting = candidates(view, request).filter((i) => carries(i, 'decode'))
-    return least(fitting, (i) => [i.decodeTokens, i.prefillWaitMs], 'fewest tokens in decode')
+    return least(fitting, (i) => [i.decodeTokens, waitMs(i)], 'fewest tokens in decode')
   },
 }

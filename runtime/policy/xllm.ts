@@ -4,7 +4,7 @@
  * prefill. Knows no KV capacity: its estimate is of time alone (xllm-service, instance manager).
  * @module
  */
-import { candidates, carries, least, lowest, pool } from './candidates.ts'
+import { anyPhase, candidates, carries, least, lowest, pool, waitMs } from './candidates.ts'
 import type { InstanceView, LabelChange, Policy } from './policy.ts'
 import { iterationMs, prefillMs } from './profile.ts'
 
@@ -18,9 +18,9 @@ export const xllm: Policy = {
 
   onArrival(view, request) {
     const able = candidates(view, request)
-    if (request.slots === 'other') return least(able, (i) => i.prefillWaitMs, 'least wait')
+    if (request.slots === 'other') return anyPhase(view, request)
     const { slo } = view
-    const ttftMs = (i: InstanceView) => i.prefillWaitMs + prefillMs(i.profile, request.promptTokens)
+    const ttftMs = (i: InstanceView) => waitMs(i) + prefillMs(i.profile, request.promptTokens)
     const prefillers = able.filter((i) => carries(i, 'prefill'))
     const decision = least(prefillers, ttftMs, 'least predicted TTFT')
     const first = prefillers.find((i) => i.id === decision.instance)
@@ -59,7 +59,7 @@ export const xllm: Policy = {
 
   onTick(view, state) {
     const members = pool(view, 'decode')
-    const dry = members.filter((i) => i.decodes === 0)
+    const dry = members.filter((i) => i.label === 'decode' && i.decodes === 0)
     const given = dry.slice(0, Math.max(0, members.length - 1))
     return { labels: given.map((i) => ({ instance: i.id, label: 'prefill', reason: 'no decodes left' })), state }
   },

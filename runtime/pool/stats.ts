@@ -21,6 +21,8 @@ export interface InstanceStats {
   freeSlots: Record<SlotClass, number>
   engine: EngineInfo
   load: EngineStats
+  /** Images that wait or are being encoded: their tiles, and the hops they belong to; left out = it does not see. */
+  encode?: { tiles: number; hops: number }
   /** What its work costs, as it measured itself. */
   profile: CostProfile
   /** Pauses between tokens in the last second. */

@@ -5,17 +5,8 @@
  */
 import type { SimInstance, SimRequest } from './instance.ts'
 
-/** How KV moves between instances. */
-export interface Link {
-  readonly bytesPerMs: number
-  readonly latencyMs: number
-}
-
-/** 50 GB/s and 2 ms. */
-export const DEFAULT_LINK: Link = { bytesPerMs: 50e6, latencyMs: 2 }
-
 /** Bytes that moving a request's KV takes. */
-const kvBytes = (request: SimRequest): number => request.input * request.holder!.truth.kvBytesPerToken
+export const kvBytes = (request: SimRequest): number => request.input * request.holder!.truth.kvBytesPerToken
 
 /** Gives a request the instance that will decode it. */
 export function assignDecode(request: SimRequest, target: SimInstance): void {
@@ -39,16 +30,16 @@ export function admitStaying(instance: SimInstance): SimRequest[] {
   return admitted
 }
 
-/** Starts the next transfer, if there is one and room for it. Its length in ms. */
-export function startTransfer(instance: SimInstance, link: Link, nowMs: number): number | undefined {
+/** Takes the next request to be pulled, if there is one and room for it. */
+export function startTransfer(instance: SimInstance): SimRequest | undefined {
   const next = instance.inbox.peek()
-  if (next === undefined || instance.incoming !== undefined || nowMs < instance.downUntilMs) return undefined
+  if (next === undefined || instance.incoming !== undefined || instance.down) return undefined
   const needed = next.input + next.output
   if (instance.kvUsed + needed > instance.truth.kvTokens) return undefined
   instance.kvUsed += needed
   instance.inbox.shift()
   instance.incoming = next
-  return kvBytes(next) / link.bytesPerMs + link.latencyMs
+  return next
 }
 
 /** The pulled KV is here: the sender's memory is free again. Returns the sender. */
@@ -59,6 +50,7 @@ export function endTransfer(instance: SimInstance): { request: SimRequest; sende
   request.movedBytes += kvBytes(request)
   sender.kvUsed -= request.reserved
   request.holder = instance
+  request.heldIn = instance.life
   request.reserved = request.input + request.output
   instance.entering.push(request)
   return { request, sender }

@@ -86,3 +86,11 @@ export function compileChart(pipeline: string, input: JsonObject): ChartNode {
 
 /** Input of a text request, for the `llm` pipeline. */
 export const TEXT_INPUT: JsonObject = { prompt: [], promptTokens: 0, sampling: {}, stop: [], n: 1, images: [] }
+/** Compiled once: every simulation goes through them. */
+let llm: { text: ChartNode; images: ChartNode } | undefined
+
+/** Where a request of the `llm` pipeline begins. */
+export function llmStart(hasImages: boolean): ChartNode {
+  llm ??= { text: compileChart('llm', TEXT_INPUT), images: compileChart('llm', { ...TEXT_INPUT, images: [{}] }) }
+  return hasImages ? llm.images : llm.text
+}

@@ -33,6 +33,11 @@ export class Fifo<T> {
     this.items = this.items.filter((i) => i !== item)
   }
 
+  clear(): void {
+    this.items = []
+    this.head = 0
+  }
+
   *[Symbol.iterator](): Generator<T> {
     for (let at = this.head; at < this.items.length; at++) yield this.items[at]!
   }

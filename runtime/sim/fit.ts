@@ -19,8 +19,8 @@ export interface IterationSample {
   weight?: number
 }
 
-/** What a fit finds: all of a profile but its name and its memory. */
-export type CostLaw = Omit<CostProfile, 'name' | 'kvTokens' | 'kvBytesPerToken'>
+/** What a fit finds: all of a profile but its name, its memory and its encode. */
+export type CostLaw = Omit<CostProfile, 'name' | 'perTileMs' | 'kvTokens' | 'kvBytesPerToken'>
 
 const row = (
   { tokens, pairs, resident, sequences }: IterationSample,

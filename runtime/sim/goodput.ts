@@ -19,11 +19,14 @@ export class PackedTrace {
   readonly atMs: Float64Array
   readonly input: Int32Array
   readonly output: Int32Array
+  /** Undefined = no request has any. */
+  readonly images: readonly (readonly number[] | undefined)[] | undefined
 
   constructor(rows: readonly Arrival[]) {
     this.atMs = Float64Array.from(rows, (r) => r.atMs)
     this.input = Int32Array.from(rows, (r) => r.input)
     this.output = Int32Array.from(rows, (r) => r.output)
+    if (rows.some((r) => r.images !== undefined)) this.images = rows.map((r) => r.images)
   }
 
   get length(): number {
@@ -41,7 +44,7 @@ export class PackedTrace {
 export function simulate(options: SimOptions, trace: PackedTrace, rate = 1): SimResult {
   const simulation = new Simulation(options)
   for (let at = 0; at < trace.length; at++) {
-    simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!)
+    simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!, trace.images?.[at])
   }
   return simulation.finish()
 }
@@ -51,7 +54,7 @@ export function keeps(options: SimOptions, trace: PackedTrace, rate: number): bo
   const simulation = new Simulation(options)
   const mayMiss = trace.length * (1 - TARGET)
   for (let at = 0; at < trace.length; at++) {
-    simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!)
+    simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!, trace.images?.[at])
     if (simulation.outcomes.missed > mayMiss) return false
   }
   return simulation.finish().attainment >= TARGET

@@ -14,7 +14,7 @@ export interface Keyed {
 const before = (a: Keyed, b: Keyed): boolean => a.at < b.at || (a.at === b.at && a.rank < b.rank)
 
 export class Heap<T extends Keyed> {
-  private readonly items: T[] = []
+  private items: T[] = []
 
   get size(): number {
     return this.items.length
@@ -35,6 +35,13 @@ export class Heap<T extends Keyed> {
       at = parent
     }
     items[at] = item
+  }
+
+  /** Empties it; what was in it, in no order. */
+  drain(): T[] {
+    const all = this.items
+    this.items = []
+    return all
   }
 
   pop(): T | undefined {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { InstanceView, Label, TokenGaps } from '../policy/policy.ts'
-import { type CostProfile, prefillMs } from '../policy/profile.ts'
+import { type CostProfile, encodeMs, prefillMs } from '../policy/profile.ts'
 import { Fifo } from './fifo.ts'
 import type { ChartNode } from './chart.ts'
 import { Heap, type Keyed } from './heap.ts'
@@ -19,12 +19,19 @@ export interface SimRequest extends Keyed {
   node: ChartNode
   /** Prompt tokens prefilled so far. */
   done: number
+  /** Tiles of each of its images, and how many images are yet to be encoded. */
+  readonly images: readonly number[]
+  imagesLeft: number
+  /** Who has encoded which tiles: their features are fetched from there. */
+  readonly encoded: { instance: SimInstance; tiles: number }[]
   /** NaN until it exists. */
   firstMs: number
   /** When its second token came; NaN until then. */
   secondMs: number
   /** Who holds its KV, and how many tokens are reserved for it there. */
   holder: SimInstance | undefined
+  /** The life of the holder in which it was put there. */
+  heldIn: number
   reserved: number
   /** Who prefills it. */
   prefiller: SimInstance | undefined
@@ -37,6 +44,46 @@ export interface SimRequest extends Keyed {
   at: number
   /** Bytes moved for it, all transfers together. */
   movedBytes: number
+}
+
+/** A request that has just arrived, at the beginning of its chart. */
+export function newRequest(
+  id: number,
+  { atMs, input, output, images }: { atMs: number; input: number; output: number; images: readonly number[] },
+  node: ChartNode,
+): SimRequest {
+  return {
+    id,
+    rank: id,
+    at: 0,
+    arrivedMs: atMs,
+    input,
+    output,
+    node,
+    done: 0,
+    images,
+    imagesLeft: images.length,
+    encoded: [],
+    firstMs: NaN,
+    secondMs: NaN,
+    prefiller: undefined,
+    holder: undefined,
+    heldIn: 0,
+    reserved: 0,
+    target: undefined,
+    here: false,
+    decodeAt: undefined,
+    movedBytes: 0,
+  }
+}
+
+/** Images of one request that one instance encodes. */
+export interface EncodeJob {
+  readonly request: SimRequest
+  readonly images: number
+  readonly tiles: number
+  /** Tiles that no iteration has taken yet. */
+  left: number
 }
 
 /**
@@ -62,7 +109,7 @@ export interface InstanceOptions {
 
 /** Model name of everything simulated. */
 export const MODEL = 'simulated'
-const PHASES: readonly string[] = ['prefill', 'transfer', 'decode']
+const PHASES: readonly string[] = ['encode', 'prefill', 'transfer', 'decode']
 /** Simulated queues have no end: what waits shows in the predicted wait. */
 const SLOTS = { prefill: Infinity, decode: Infinity, other: Infinity }
 const NO_GAPS: TokenGaps = { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 }
@@ -86,6 +133,9 @@ export class SimInstance implements InstanceView {
   /** Prefills in order of arrival; the first may be partly done. */
   readonly queue = new Fifo<SimRequest>()
   prefillTokens = 0
+  /** Images to encode, in order of arrival, and all of their tiles that are not encoded yet. */
+  readonly jobs = new Fifo<EncodeJob>()
+  encodeTiles = 0
   /** Decode batch by the number of the iteration that ends each, at most `MAX_BATCH`. */
   readonly running = new Heap<SimRequest>()
   runningTokens = 0
@@ -97,6 +147,8 @@ export class SimInstance implements InstanceView {
   readonly inbox = new Fifo<SimRequest>()
   /** The one being pulled now. */
   incoming: SimRequest | undefined
+  /** Pulls begun. */
+  pulls = 0
   decodes = 0
   decodeTokens = 0
   kvUsed = 0
@@ -106,6 +158,7 @@ export class SimInstance implements InstanceView {
   /** The iteration that runs: chunks of prefill, and which decodes take part for the first time. */
   iterating = false
   readonly chunks: { request: SimRequest; tokens: number }[] = []
+  readonly encoding: { job: EncodeJob; tiles: number }[] = []
   batch = 0
   readonly fresh: SimRequest[] = []
   /** Decode iterations made. */
@@ -114,6 +167,12 @@ export class SimInstance implements InstanceView {
   lastTokensMs = 0
   /** Restarting until then: starts nothing. */
   downUntilMs = 0
+  /** Dead: it takes nothing, and nothing that was going on here goes on. */
+  dead = false
+  /** Lives begun: what was under way in an earlier one is void. */
+  life = 0
+  /** What its iterations take, over what its profile says. */
+  slowness = 1
 
   gaps = NO_GAPS
   prefillWaitMeanMs = 0
@@ -146,6 +205,14 @@ export class SimInstance implements InstanceView {
     return this.queuedMs + Math.max(0, this.downUntilMs - this.clock.nowMs)
   }
 
+  get encodes(): number {
+    return this.jobs.size
+  }
+
+  get encodeWaitMs(): number {
+    return encodeMs(this.profile, this.encodeTiles)
+  }
+
   /** Restarting now. */
   get down(): boolean {
     return this.clock.nowMs < this.downUntilMs
@@ -169,6 +236,7 @@ export class SimInstance implements InstanceView {
     this.kvUsed += tokens
     request.reserved = request.holder === this ? request.reserved + tokens : tokens
     request.holder = this
+    request.heldIn = this.life
     return true
   }
 
@@ -189,6 +257,24 @@ export class SimInstance implements InstanceView {
     if (left === tokens) this.queue.shift()
     // What rounding has left must not outlive the queue.
     if (this.queue.size === 0) this.queuedMs = 0
+  }
+
+  enqueueImages(job: EncodeJob): void {
+    this.jobs.push(job)
+    this.encodeTiles += job.tiles
+  }
+
+  /** Ends its life: queues, memory, batch and iteration are gone. */
+  clear(): void {
+    this.life++
+    for (const fifo of [this.queue, this.jobs, this.entering, this.staying, this.inbox]) fifo.clear()
+    this.running.drain()
+    for (const list of [this.chunks, this.encoding, this.fresh]) list.length = 0
+    this.noteWait(-this.queuedMs)
+    this.incoming = undefined
+    this.iterating = false
+    this.prefillTokens = this.encodeTiles = this.runningTokens = this.batch = 0
+    this.decodes = this.decodeTokens = this.kvUsed = this.seated = this.downUntilMs = 0
   }
 
   /** Closes a monitoring interval. */

@@ -29,6 +29,8 @@ export interface SimResult {
   transferredBytes: number
   /** Times a request gave up its KV so that others could go on. */
   preempted: number
+  /** Times a prompt was prefilled again because its KV was gone: preempted, or its instance dead. */
+  refilled: number
 }
 
 export class Outcomes {
@@ -41,6 +43,7 @@ export class Outcomes {
   missed = 0
   flips = 0
   preempted = 0
+  refilled = 0
   private transferredBytes = 0
   private readonly slo: Slo
   private readonly ttft = new Histogram()
@@ -74,7 +77,7 @@ export class Outcomes {
   }
 
   result(): SimResult {
-    const { offered, finished, rejected, flips, preempted, transferredBytes } = this
+    const { offered, finished, rejected, flips, preempted, refilled, transferredBytes } = this
     return {
       offered,
       finished,
@@ -86,6 +89,7 @@ export class Outcomes {
       flips,
       transferredBytes,
       preempted,
+      refilled,
     }
   }
 }

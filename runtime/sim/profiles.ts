@@ -1,6 +1,7 @@
 /**
  * Cost profiles by name. "8b", "32b" and "l30b" are assumed constants of plausible size for three kinds of GPU: ratios
- * between policies are meant, not absolute rates.
+ * between policies are meant, not absolute rates. A tile of an image is taken to cost half of what
+ * its 256 tokens cost the model to prefill; beside "32b" as much as they (a large encoder).
  * "rtxpro6000-8b" is measured: Llama 3.1 8B on one RTX PRO 6000, a fit (fit.ts) of the kernel times that LLMServingSim
  * took under vLLM 0.19. What the host costs between kernels is not in it. Its memory is what 90 % of the card leaves
  * beside the weights.
@@ -17,6 +18,7 @@ const PROFILES: Readonly<Record<string, CostProfile>> = {
     perPairMs: 0.9e-6,
     perResidentMs: 60e-6,
     perSequenceMs: 0.02,
+    perTileMs: 6,
     kvTokens: 450_000,
     kvBytesPerToken: 131_072,
   },
@@ -27,6 +29,7 @@ const PROFILES: Readonly<Record<string, CostProfile>> = {
     perPairMs: 3e-6,
     perResidentMs: 90e-6,
     perSequenceMs: 0.04,
+    perTileMs: 40,
     kvTokens: 260_000,
     kvBytesPerToken: 262_144,
   },
@@ -37,6 +40,7 @@ const PROFILES: Readonly<Record<string, CostProfile>> = {
     perPairMs: 9e-6,
     perResidentMs: 0.9e-3,
     perSequenceMs: 0.2,
+    perTileMs: 60,
     kvTokens: 80_000,
     kvBytesPerToken: 1_520_000,
   },

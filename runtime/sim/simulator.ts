@@ -3,97 +3,68 @@
  * one after the other, so a trace of any length runs in the memory of what is in flight. Same input, same output.
  * @module
  */
+import { VolleyError } from '../errors.ts'
 import {
   type ClusterView,
   type Decision,
-  type Label,
   type LabelChange,
   place,
-  type Policy,
+  type PlaceRequest,
   type PolicyState,
-  type Slo,
 } from '../policy/policy.ts'
-import type { CostProfile } from '../policy/profile.ts'
 import {
   admitStaying,
   assignDecode,
-  DEFAULT_LINK,
   endDecode,
   endTransfer,
-  type Link,
+  kvBytes,
   preempt,
   release,
   startTransfer,
 } from './admission.ts'
-import { type ChartNode, compileChart, type SimEvent, TEXT_INPUT } from './chart.ts'
+import { llmStart, type SimEvent } from './chart.ts'
 import { victims } from './deadlock.ts'
-import { Heap, type Keyed } from './heap.ts'
-import { type Batching, MODEL, SimInstance, type SimRequest } from './instance.ts'
+import { bury, forget } from './death.ts'
+import { encoded, featureBytes, jobsOf } from './encode.ts'
+import type { Fault } from './faults.ts'
+import { type EncodeJob, MODEL, newRequest, SimInstance, type SimRequest } from './instance.ts'
 import { endIteration, startIteration } from './iteration.ts'
+import type { SimOptions } from './options.ts'
 import { Outcomes, type SimResult } from './outcomes.ts'
+import { DEFAULT_LINK, Timeline } from './timeline.ts'
 
-/** Options for {@linkcode Simulation}. */
-export interface SimOptions {
-  policy: Policy
-  profile: CostProfile
-  slo: Slo
-  /** Label of each instance at the start; undefined = takes any phase. */
-  labels: readonly (Label | undefined)[]
-  /** What policies are told of the costs. @default {profile} */
-  believed?: CostProfile
-  /** @default {2048 prefill tokens beside decodes} */
-  batching?: Batching
-  /** Most requests in work on an instance that decodes what it prefills, as `max_num_seqs` of vLLM. @default {Infinity} */
-  maxSequences?: number
-  /** @default {50 GB/s and 2 ms, each receiver pulling one at a time} */
-  link?: Link
-  /** Time an instance starts nothing after its label has changed: what a flip would cost elsewhere. @default {0} */
-  restartMs?: number
-  /** Monitoring interval. @default {1000} */
-  tickMs?: number
-  /** The run ends so long after the last arrival; what is unfinished then has failed. @default {200000} */
-  tailMs?: number
-  /** Told of every flip. */
-  onFlip?: (flip: Flip) => void
-  /** Told of every request that has ended well. */
-  onDone?: (request: SimRequest, nowMs: number) => void
-}
+export type { Flip, SimOptions } from './options.ts'
 
-/** A label that has changed. */
-export interface Flip extends LabelChange {
-  atMs: number
-}
+/** Between two looks of an observer. */
+const SAMPLE_MS = 250
+/** A hop whose instance is dead is delivered again after so long: the lease of production (docs/protocol.md). */
+const LEASE_MS = 2_000
+/** A dead instance is seen by the monitor loop for so long: the presence key of production. */
+const PRESENCE_MS = 3_000
 
-type Kind = 'iterated' | 'transferred' | 'up'
-const KINDS: readonly Kind[] = ['iterated', 'transferred', 'up']
-interface Event extends Keyed {
-  kind: Kind
-  instance: SimInstance
-}
-
-/** Gone through by every simulation: the chart is compiled once. */
-let chart: ChartNode | undefined
+const NO_IMAGES: readonly number[] = []
 
 export class Simulation {
   readonly instances: readonly SimInstance[]
   readonly outcomes: Outcomes
-  private readonly options: SimOptions & Required<Pick<SimOptions, 'link' | 'restartMs' | 'tickMs' | 'tailMs'>>
+  private readonly options: SimOptions & Required<Pick<SimOptions, 'restartMs' | 'tickMs' | 'tailMs'>>
   private readonly byId: ReadonlyMap<string, SimInstance>
-  private readonly start: ChartNode
-  private readonly events = new Heap<Event>()
-  private readonly clock = { nowMs: 0 }
+  private readonly clock: Timeline
   private readonly view: { -readonly [K in keyof ClusterView]: ClusterView[K] }
   private state: PolicyState
   private nextTickMs: number
+  private nextSampleMs: number
   /** Held back by the policy: asked again at every tick. */
-  private held: SimRequest[] = []
+  private held: (() => void)[] = []
+  /** Instances that take hops, and those that the monitor loop sees. */
+  private alive: readonly SimInstance[]
+  private present: readonly SimInstance[]
 
   constructor(options: SimOptions) {
     const { labels, profile, believed = profile, batching = { chunkTokens: 2_048 }, link = DEFAULT_LINK } = options
     const { maxSequences = Infinity, restartMs = 0, tickMs = 1_000, tailMs = 200_000 } = options
-    this.options = { ...options, link, restartMs, tickMs, tailMs }
-    chart ??= compileChart('llm', TEXT_INPUT)
-    this.start = chart
+    this.options = { ...options, restartMs, tickMs, tailMs }
+    this.clock = new Timeline(link, options.linkBytesPerMs)
     const width = String(labels.length - 1).length
     this.instances = labels.map((label, index) => {
       const id = `i${String(index).padStart(width, '0')}`
@@ -104,89 +75,107 @@ export class Simulation {
     this.outcomes = new Outcomes(options.slo)
     this.state = options.policy.initial
     this.nextTickMs = tickMs
+    this.nextSampleMs = options.observer ? 0 : Infinity
+    this.alive = this.present = this.instances
+    for (const fault of options.faults ?? []) this.await(fault)
   }
 
   get nowMs(): number {
     return this.clock.nowMs
   }
 
-  /** The next arrival; `atMs` never goes back. */
-  offer(atMs: number, input: number, output: number): void {
+  /** The next arrival, with the tiles of each of its images; `atMs` never goes back. */
+  offer(atMs: number, input: number, output: number, images: readonly number[] = NO_IMAGES): void {
     this.runTo(atMs)
     this.clock.nowMs = atMs
-    const request: SimRequest = {
-      id: this.outcomes.offered++,
-      rank: this.outcomes.offered,
-      at: 0,
-      arrivedMs: atMs,
-      input,
-      output,
-      node: this.start,
-      done: 0,
-      firstMs: NaN,
-      secondMs: NaN,
-      prefiller: undefined,
-      holder: undefined,
-      reserved: 0,
-      target: undefined,
-      here: false,
-      decodeAt: undefined,
-      movedBytes: 0,
-    }
+    const request = newRequest(this.outcomes.offered++, { atMs, input, output, images }, llmStart(images.length > 0))
+    this.options.observer?.arrived(request)
     if (input + output > this.options.profile.kvTokens) {
       this.outcomes.rejected++
+      this.options.observer?.ended(request, 'rejected', atMs)
       return this.walk(request, 'FAIL')
     }
-    this.placePrefill(request)
+    this.clock.byBroker(() => this.again(request))
   }
 
   /** Runs until everything is done, or the tail after the last arrival has passed. */
   finish(): SimResult {
     const endMs = this.clock.nowMs + this.options.tailMs
     while (!this.outcomes.settled && this.nextMs() <= endMs) this.runTo(this.nextMs())
+    this.options.observer?.finished(this.clock.nowMs)
     return this.outcomes.result()
   }
 
   private nextMs(): number {
-    return Math.min(this.nextTickMs, this.events.peek()?.at ?? Infinity)
+    return Math.min(this.nextTickMs, this.clock.nextMs)
   }
 
   private runTo(untilMs: number): void {
     for (;;) {
-      const next = this.events.peek()
-      const ticks = this.nextTickMs <= (next?.at ?? Infinity)
-      const at = ticks ? this.nextTickMs : next!.at
+      const at = this.nextMs()
+      while (this.nextSampleMs <= Math.min(at, untilMs)) this.sample()
       if (at > untilMs) return
       this.clock.nowMs = at
-      if (ticks) this.tick()
-      else this.happen(this.events.pop()!)
+      if (this.nextTickMs === at) this.tick()
+      else this.clock.next()
     }
   }
 
-  private happen({ kind, instance }: Event): void {
-    if (kind === 'iterated') this.iterated(instance)
-    else if (kind === 'transferred') {
-      const { request, sender } = endTransfer(instance)
-      this.walk(request, 'TRANSFERRED')
-      this.settle(sender)
-    }
+  private sample(): void {
+    this.options.observer!.sampled(this.instances, this.nextSampleMs)
+    this.nextSampleMs += SAMPLE_MS
+  }
+
+  private transferred(request: SimRequest, instance: SimInstance, pull: number): void {
+    // Its sender or its receiver may have died meanwhile.
+    if (instance.incoming !== request || instance.pulls !== pull) return
+    const { sender } = endTransfer(instance)
+    this.options.observer?.transferred(request, sender, instance, this.clock.nowMs)
+    this.walk(request, 'TRANSFERRED')
+    this.settle(sender)
     this.settle(instance)
   }
 
   private iterated(instance: SimInstance): void {
+    this.options.observer?.iterated(instance, this.clock.nowMs)
+    const { encoded: images, prefilled, decoded } = endIteration(instance, this.clock.nowMs)
+    for (const request of decoded) this.onward(request, instance, () => this.lastToken(request))
+    for (const job of images) this.onward(job.request, instance, () => this.imagesEncoded(job, instance), job)
+    for (const request of prefilled) this.onward(request, instance, () => this.firstToken(request, instance))
+    this.settle(instance)
+  }
+
+  /** A phase has ended on an instance. If that dies before the broker knows, the hop comes again. */
+  private onward(request: SimRequest, instance: SimInstance, then: () => void, job?: EncodeJob): void {
+    const { life } = instance
+    this.clock.byBroker(() => {
+      if (life === instance.life) then()
+      else this.again(request, job)
+    })
+  }
+
+  private lastToken(request: SimRequest): void {
     const { nowMs } = this.clock
-    const { prefilled, decoded } = endIteration(instance, nowMs)
-    for (const request of decoded) {
-      endDecode(request)
-      this.walk(request, 'DECODED')
-      this.outcomes.done(request, nowMs)
-      this.options.onDone?.(request, nowMs)
-    }
-    for (const request of prefilled) this.firstToken(request, instance)
+    endDecode(request)
+    this.walk(request, 'DECODED')
+    this.ended(request, nowMs)
+  }
+
+  private ended(request: SimRequest, nowMs: number): void {
+    this.outcomes.done(request, nowMs)
+    this.options.observer?.ended(request, 'finished', nowMs)
+    this.options.onDone?.(request, nowMs)
+  }
+
+  private imagesEncoded(job: EncodeJob, instance: SimInstance): void {
+    if (!encoded(job, instance)) return
+    this.walk(job.request, 'ENCODED')
+    this.placePrefill(job.request)
   }
 
   private firstToken(request: SimRequest, instance: SimInstance): void {
     const { nowMs } = this.clock
+    this.options.observer?.prefilled(request, instance, nowMs)
     if (Number.isNaN(request.firstMs)) {
       request.firstMs = nowMs
       this.outcomes.first(request)
@@ -194,42 +183,83 @@ export class Simulation {
     if (request.output === 1) {
       this.walk(request, 'FINISHED')
       release(request)
-      this.outcomes.done(request, nowMs)
-      return this.options.onDone?.(request, nowMs)
+      return this.ended(request, nowMs)
     }
     this.walk(request, request.here ? 'PREFILLED_HERE' : 'PREFILLED')
     if (request.here) return assignDecode(request, instance)
     this.placeDecode(request)
   }
 
+  /** Places whatever a request needs next; who has lost its KV by now prefills again. */
+  private again(request: SimRequest, job?: EncodeJob): void {
+    const { holder, node: { phase } } = request
+    if (holder !== undefined && request.heldIn !== holder.life) forget(request, holder)
+    if (phase === 'encode') {
+      const jobs = job ? [{ ...job, left: job.tiles }] : jobsOf(request, this.options.spreadImages === true)
+      for (const each of jobs) this.placeImages(each)
+    } else if (phase === 'prefill') this.placePrefill(request)
+    else if (request.holder === undefined) this.loseKv(request)
+    else this.placeDecode(request)
+  }
+
+  private loseKv(request: SimRequest): void {
+    this.walk(request, 'KV_LOST')
+    this.outcomes.refilled++
+    if (!request.node.done) return this.placePrefill(request)
+    this.outcomes.failed++
+    this.options.observer?.ended(request, 'failed', this.clock.nowMs)
+  }
+
+  private placeImages(job: EncodeJob): void {
+    const decision = this.ask(job.request, { phase: 'encode', slots: 'other', tiles: job.tiles })
+    if (decision.instance === undefined) return void this.held.push(() => this.placeImages(job))
+    const instance = this.byId.get(decision.instance)!
+    instance.enqueueImages(job)
+    this.settle(instance)
+  }
+
   private placePrefill(request: SimRequest): void {
-    const decision = this.ask(request, 'prefill')
-    if (decision.instance === undefined) return void this.held.push(request)
+    const decision = this.ask(request, { phase: 'prefill', slots: 'prefill' })
+    if (decision.instance === undefined) return void this.held.push(() => this.again(request))
     const instance = this.byId.get(decision.instance)!
     request.prefiller = instance
     request.here = decision.decodeHere === true
     request.decodeAt = decision.decodeAt
+    const bytes = request.encoded.length > 0 ? featureBytes(request, instance) : 0
+    if (bytes > 0) return this.fetchFeatures(request, instance, bytes)
     instance.enqueue(request)
     this.settle(instance)
   }
 
+  private fetchFeatures(request: SimRequest, instance: SimInstance, bytes: number): void {
+    const { life } = instance
+    this.clock.move(request.encoded[0]!.instance, instance, bytes, () => {
+      if (life !== instance.life) return this.afterLease([request])
+      request.movedBytes += bytes
+      instance.enqueue(request)
+      this.settle(instance)
+    })
+  }
+
   private placeDecode(request: SimRequest): void {
-    const decision = this.ask(request, 'transfer')
-    if (decision.instance === undefined) return void this.held.push(request)
+    const decision = this.ask(request, { phase: 'transfer', slots: 'decode' })
+    if (decision.instance === undefined) return void this.held.push(() => this.again(request))
     const target = this.byId.get(decision.instance)!
     assignDecode(request, target)
     if (target !== request.holder) this.settle(target)
   }
 
-  private ask(request: SimRequest, phase: 'prefill' | 'transfer'): Decision {
+  private ask(request: SimRequest, about: Pick<PlaceRequest, 'phase' | 'slots' | 'tiles'>): Decision {
     this.view.nowMs = this.clock.nowMs
+    // A hop that is offered to the dead is refused at once, and placed again.
+    this.view.instances = this.alive
     const decision = place(this.options.policy, this.view, {
       id: String(request.id),
-      phase,
-      slots: phase === 'prefill' ? 'prefill' : 'decode',
+      ...about,
       model: MODEL,
       promptTokens: request.input,
       maxTokens: 0,
+      waitedMs: Number.isNaN(request.firstMs) ? this.clock.nowMs - request.arrivedMs : 0,
       kvOwner: request.holder?.id,
       decodeAt: request.decodeAt,
     }, this.state)
@@ -243,32 +273,32 @@ export class Simulation {
     const instance = this.byId.get(change.instance)!
     if (instance.label === change.label) return
     const { nowMs } = this.clock
-    const { restartMs, onFlip } = this.options
+    const { restartMs, onFlip, observer } = this.options
+    observer?.flipped({ ...change, atMs: nowMs }, instance.label)
     instance.label = change.label
     instance.labelSinceMs = nowMs
     this.outcomes.flips++
     onFlip?.({ ...change, atMs: nowMs })
     if (restartMs <= 0) return
     instance.downUntilMs = nowMs + restartMs
-    this.schedule('up', instance, restartMs)
+    this.clock.later('up', instance, restartMs, () => this.settle(instance))
   }
 
   private tick(): void {
     this.nextTickMs += this.options.tickMs
     for (const instance of this.instances) instance.tick()
+    if (this.clock.brokerIsAway) return
     const { policy } = this.options
     if (policy.onTick) {
       this.view.nowMs = this.clock.nowMs
+      this.view.instances = this.present
       const { labels, state } = policy.onTick(this.view, this.state)
       this.state = state
       for (const change of labels) this.flip(change)
     }
-    const held = this.held
+    const { held } = this
     this.held = []
-    for (const request of held) {
-      if (request.holder) this.placeDecode(request)
-      else this.placePrefill(request)
-    }
+    for (const ask of held) ask()
     this.breakDeadlock()
   }
 
@@ -278,29 +308,83 @@ export class Simulation {
     for (const request of chosen) {
       preempt(request)
       this.outcomes.preempted++
-      this.walk(request, 'KV_LOST')
     }
     // Whoever has waited takes the room before the preempted come back for it.
     for (const holder of holders) this.settle(holder)
-    for (const request of chosen) {
-      if (request.node.done) this.outcomes.failed++
-      else this.placePrefill(request)
+    for (const request of chosen) this.loseKv(request)
+  }
+
+  /** Has a fault happen when its time comes. Error: `invalid_flag` for an instance that is not there. */
+  private await({ kind, instance: id, atMs, durationMs, factor }: Fault): void {
+    if (kind === 'outage') return this.clock.at(atMs, -1, () => this.loseBroker(durationMs))
+    const instance = this.byId.get(id)
+    if (instance === undefined) {
+      throw new VolleyError('invalid_flag', `There is no instance "${id}" to go wrong`, {
+        param: 'fault',
+        remedy: `name one of ${[...this.byId.keys()].join(', ')}`,
+      })
     }
+    if (kind === 'death') {
+      this.clock.at(atMs, -1, () => this.die(instance))
+      this.clock.at(atMs + durationMs, -1, () => this.rise(instance))
+      return
+    }
+    this.clock.at(atMs, -1, () => void (instance.slowness = factor))
+    this.clock.at(atMs + durationMs, -1, () => void (instance.slowness = 1))
+  }
+
+  private loseBroker(durationMs: number): void {
+    this.clock.loseBroker(durationMs)
+    this.clock.byBroker(() => {
+      for (const instance of this.instances) this.settle(instance)
+    })
+  }
+
+  private die(instance: SimInstance): void {
+    if (instance.dead) return
+    const { leased, robbed, jobs } = bury(instance, this.instances)
+    this.clock.cut(instance)
+    this.alive = this.instances.filter((i) => !i.dead)
+    this.clock.at(this.clock.nowMs + PRESENCE_MS, -1, () => void (this.present = this.instances.filter((i) => !i.dead)))
+    for (const request of robbed) this.clock.byBroker(() => this.again(request))
+    this.afterLease(leased, jobs)
+    // Who was sending to it or waited behind the robbed has room now.
+    for (const other of this.alive) this.settle(other)
+  }
+
+  private rise(instance: SimInstance): void {
+    instance.dead = false
+    this.alive = this.present = this.instances.filter((i) => !i.dead)
+  }
+
+  /** Their hops are delivered again when the lease of a dead instance has run out. */
+  private afterLease(requests: readonly SimRequest[], jobs: readonly EncodeJob[] = []): void {
+    this.clock.at(this.clock.nowMs + LEASE_MS, -1, () =>
+      this.clock.byBroker(() => {
+        for (const job of jobs) this.again(job.request, job)
+        for (const request of requests) this.again(request)
+      }))
   }
 
   /** Starts on an instance whatever can start there now. */
   private settle(instance: SimInstance): void {
-    for (const request of admitStaying(instance)) if (!request.here) this.walk(request, 'LOCAL')
-    const transferMs = startTransfer(instance, this.options.link, this.clock.nowMs)
-    if (transferMs !== undefined) this.schedule('transferred', instance, transferMs)
+    if (instance.dead) return
+    if (!this.clock.brokerIsAway) {
+      for (const request of admitStaying(instance)) if (!request.here) this.walk(request, 'LOCAL')
+    }
+    const request = startTransfer(instance)
+    if (request !== undefined) {
+      this.options.observer?.transferring(request, instance, this.clock.nowMs)
+      const pull = ++instance.pulls
+      this.clock.move(request.holder!, instance, kvBytes(request), () => {
+        this.clock.byBroker(() => this.transferred(request, instance, pull))
+      })
+    }
     if (instance.iterating || instance.down) return
     const iterationMs = startIteration(instance)
-    if (iterationMs !== undefined) this.schedule('iterated', instance, iterationMs)
-  }
-
-  private schedule(kind: Kind, instance: SimInstance, inMs: number): void {
-    const rank = instance.index * KINDS.length + KINDS.indexOf(kind)
-    this.events.push({ at: this.clock.nowMs + inMs, rank, kind, instance })
+    if (iterationMs === undefined) return
+    this.options.observer?.iterating(instance, this.clock.nowMs)
+    this.clock.later('iterated', instance, iterationMs, () => this.iterated(instance))
   }
 
   /** The request's chart takes its step; an event it does not answer would be a fault of this host. */

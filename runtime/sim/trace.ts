@@ -14,6 +14,8 @@ export interface Arrival {
   atMs: number
   input: number
   output: number
+  /** Tiles of each of its images, whose tokens are in `input`. @default {none} */
+  images?: readonly number[]
 }
 
 type ReadRow = (line: string) => Arrival
@@ -56,7 +58,8 @@ export async function* readTrace(file: string): AsyncGenerator<Arrival[]> {
   if (read === undefined) throw wrong('it is empty')
 }
 
-async function* linesOf(file: string, wrong: (what: string) => Error): AsyncGenerator<string[]> {
+/** Lines of a file, some at a time, unpacked where it is gzip. */
+export async function* linesOf(file: string, wrong: (what: string) => Error): AsyncGenerator<string[]> {
   const raw = createReadStream(file)
   const gunzip = file.endsWith('.gz') ? createGunzip() : undefined
   // A broken file must end the reading of what was unpacked from it.

@@ -1,10 +1,11 @@
 /**
  * What a policy's name stands for in a simulation: one set-up, or several of which the best counts (`best-static`:
- * every split; `best-colocated`: every way to share an iteration).
+ * every split; `best-colocated`: every way to share an iteration; `static@EP+D`: every split over instances that encode
+ * and prefill and others that decode).
  * @module
  */
 import { VolleyError } from '../errors.ts'
-import { knownPolicies, type Label, type Loads, type Policy, policyOf } from '../policy/mod.ts'
+import { knownPolicies, type Label, LABELS, type Loads, type Phase, PHASES, type Policy, policyOf } from '../policy/mod.ts'
 import type { Batching } from './instance.ts'
 
 /** One set-up of a cluster. */
@@ -34,6 +35,8 @@ const BATCHINGS: readonly Batching[] = ['prefill-first', { chunkTokens: 512 }, {
 /** The set-ups of a policy or sweep. Errors: `policy_invalid`, `invalid_flag` for labels that do not fit. */
 export function variantsOf(name: string, options: VariantOptions): Variant[] {
   const { instances, batching, loads } = options
+  const [bare = '', topology] = name.split('@')
+  if (topology !== undefined) return overTopology(bare, topology, options)
   if (name === 'best-static') {
     if (instances < 2) throw misfit('best-static needs at least 2 instances')
     const splits = Array.from({ length: instances - 1 }, (_, at) => ({ prefill: at + 1, decode: instances - at - 1 }))
@@ -56,10 +59,43 @@ export function variantsOf(name: string, options: VariantOptions): Variant[] {
   return [variant(policyOf(name, loads), spread(options.labels ?? byDefault, instances), batching)]
 }
 
+/** A policy on instances of some kinds: `static` in every split, any other from the most even one. */
+function overTopology(name: string, topology: string, { instances, batching, loads }: VariantOptions): Variant[] {
+  const policy = policyOf(name, loads)
+  const groups = topology.split('+').map((letters) => labelOf(letters, topology))
+  if (instances < groups.length) throw misfit(`${topology} needs at least ${groups.length} instances`)
+  const even = groups.map((_, at) => Math.ceil((instances - at) / groups.length))
+  const counts = name === 'static' ? [...splits(instances, groups.length)] : [even]
+  return counts.map((each) => variant(policy, groups.flatMap((label, at) => Array<Label | undefined>(each[at]!).fill(label)), batching))
+}
+
+/** `EP` -> `encode+prefill`; all three = unlabelled. */
+function labelOf(letters: string, topology: string): Label | undefined {
+  const phases = PHASES.filter((phase) => letters.includes(letterOf(phase)))
+  const label = LABELS.find((known) => known === phases.join('+'))
+  const all = phases.length === PHASES.length
+  const covered = ['P', 'D'].every((letter) => topology.includes(letter))
+  if (letters.length === phases.length && covered && (all || label !== undefined)) return label
+  throw new VolleyError('policy_invalid', `Unknown kinds of instances "${topology}"`, {
+    param: 'policy',
+    remedy: 'use one of P+D, E+P+D, EP+D, ED+P, E+PD, EPD',
+  })
+}
+
+const letterOf = (phase: Phase): string => phase[0]!.toUpperCase()
+
+/** Every way to write `total` as a sum of so many numbers of at least 1, in order. */
+function* splits(total: number, parts: number): Generator<number[]> {
+  if (parts === 1) return yield [total]
+  for (let first = 1; first <= total - parts + 1; first++) {
+    for (const rest of splits(total - first, parts - 1)) yield [first, ...rest]
+  }
+}
+
 function variant(policy: Policy, labels: Variant['labels'], batching: Batching, showBatching = false): Variant {
   const count = (label: Label | undefined) => labels.filter((l) => l === label).length
-  const split = (['prefill', 'decode'] as const).map((l) => (count(l) > 0 ? `${count(l)}${l[0]!.toUpperCase()}` : ''))
-    .join('')
+  const short = (label: Label) => label.split('+').map((phase) => letterOf(phase as Phase)).join('')
+  const split = LABELS.map((label) => (count(label) > 0 ? `${count(label)}${short(label)}` : '')).join('')
   const free = count(undefined) > 0 ? `${count(undefined)} unlabelled` : ''
   const shared = showBatching ? (batching === 'prefill-first' ? 'prefill first' : `chunk ${batching.chunkTokens}`) : ''
   return { policy, labels, batching, name: [split, free, shared].filter((part) => part !== '').join(', ') }

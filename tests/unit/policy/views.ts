@@ -1,6 +1,6 @@
 /** Views for policy tests: an idle instance, and arbitrary clusters for properties. @module */
 import fc from 'fast-check'
-import type { ClusterView, InstanceView, Label, PlaceRequest } from '../../../runtime/policy/policy.ts'
+import { type ClusterView, type InstanceView, type Label, LABELS, type PlaceRequest } from '../../../runtime/policy/policy.ts'
 import { profileOf } from '../../../runtime/sim/profiles.ts'
 
 const profile = profileOf('8b')
@@ -13,13 +13,16 @@ export function instance(id: string, changes: Partial<InstanceView> = {}): Insta
     label: undefined,
     labelSinceMs: 0,
     model: 'm',
-    phases: ['prefill', 'transfer', 'decode'],
+    phases: ['encode', 'prefill', 'transfer', 'decode'],
     host: 'h',
     freeSlots: { prefill: 8, decode: 8, other: 8 },
     prefillTokens: 0,
     prefills: 0,
     prefillWaitMs: 0,
     prefillWaitMeanMs: 0,
+    encodeTiles: 0,
+    encodes: 0,
+    encodeWaitMs: 0,
     decodeTokens: 0,
     decodes: 0,
     gaps: { count: 0, sumMs: 0, firstCount: 0, firstSumMs: 0, openMs: 0 },
@@ -40,26 +43,30 @@ export const view = (instances: InstanceView[], changes: Partial<ClusterView> = 
   ...changes,
 })
 
-export function request(phase: 'prefill' | 'transfer', changes: Partial<PlaceRequest> = {}): PlaceRequest {
-  const slots = phase === 'prefill' ? 'prefill' : 'decode'
+const SLOTS = { encode: 'other', prefill: 'prefill', transfer: 'decode' } as const
+
+export function request(phase: keyof typeof SLOTS, changes: Partial<PlaceRequest> = {}): PlaceRequest {
+  const slots = SLOTS[phase]
   return { id: 'r', phase, slots, model: 'm', promptTokens: 1_000, maxTokens: 0, kvOwner: undefined, ...changes }
 }
 
-const label = fc.constantFrom<Label | undefined>('prefill', 'decode', undefined)
+const label = fc.constantFrom<Label | undefined>(...LABELS, 'prefill', 'decode', 'prefill', 'decode', undefined)
 const few = fc.nat({ max: 3 })
+
+const ALL = ['encode', 'prefill', 'transfer', 'decode']
 
 const anInstance = (id: string): fc.Arbitrary<InstanceView> =>
   fc.record({
     label,
     labelSinceMs: fc.integer({ min: 80_000, max: 100_000 }),
     freeSlots: fc.record({ prefill: few, decode: few, other: few }),
-    phases: fc.constantFrom(['prefill', 'transfer', 'decode'], ['prefill', 'transfer', 'decode'], ['prefill'], [
-      'transfer',
-      'decode',
-    ]),
+    phases: fc.constantFrom(ALL, ALL, ['encode'], ['prefill'], ['transfer', 'decode'], ['prefill', 'transfer', 'decode']),
     draining: fc.boolean().map((b) => b && id > 'i2'),
     prefills: few,
     decodes: few,
+    encodes: few,
+    encodeTiles: fc.constantFrom(0, 4, 200),
+    encodeWaitMs: fc.constantFrom(0, 500, 2_900, 9_000),
     // Few values: ties must happen.
     prefillWaitMs: fc.constantFrom(0, 500, 2_900, 3_100, 9_000),
     prefillWaitMeanMs: fc.constantFrom(0, 2_000, 5_000),

@@ -57,7 +57,7 @@ describe.skipIf(kernels === undefined)('the measured profile', () => {
     const law = fitCosts(balanced(samples))
     const shipped = profileOf('rtxpro6000-8b')
     for (const [key, value] of Object.entries(law)) {
-      expect(shipped[key as keyof typeof law] / value, key).toBeCloseTo(1, 2)
+      expect(shipped[key as keyof typeof law]! / value, key).toBeCloseTo(1, 2)
     }
     const error = (of: IterationSample[]) =>
       of.reduce(

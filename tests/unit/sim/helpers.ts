@@ -65,7 +65,7 @@ export function observe(options: SimOptions, trace: PackedTrace, rate = 1) {
   const flips: Flip[] = []
   const simulation = new Simulation({ ...options, onFlip: (flip) => void (flips.push(flip), options.onFlip?.(flip)) })
   for (let at = 0; at < trace.length; at++) {
-    simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!)
+    simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!, trace.images?.[at])
   }
   return { result: simulation.finish(), flips, simulation }
 }

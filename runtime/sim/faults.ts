@@ -1,0 +1,46 @@
+/**
+ * What can go wrong in a simulation: an instance dies (and may come back), an instance is slow for a while, the broker
+ * is away for a while. A list of them is part of a run's input: the same list gives the same run.
+ * @module
+ */
+import { VolleyError } from '../errors.ts'
+
+const KINDS = ['death', 'slow', 'outage'] as const
+
+export interface Fault {
+  readonly kind: (typeof KINDS)[number]
+  /** Whose; for an outage `broker`. */
+  readonly instance: string
+  readonly atMs: number
+  /** Infinity = for good. */
+  readonly durationMs: number
+  /** Of an instance that is slow: its iterations take so many times as long. */
+  readonly factor: number
+}
+
+/** Default of `factor`. */
+const SLOW = 2
+
+/** Reads `KIND:INSTANCE:ATMS[:DURATIONMS][:FACTOR]`. Error: `invalid_flag`. */
+export function readFault(text: string): Fault {
+  const [kind, instance = '', at, duration, factor, more] = text.split(':')
+  const fault = {
+    kind: KINDS.find((k) => k === kind),
+    instance,
+    atMs: numberOf(at, NaN),
+    durationMs: numberOf(duration, Infinity),
+    factor: numberOf(factor, SLOW),
+  }
+  const sound = fault.kind !== undefined && more === undefined && fault.atMs >= 0 && fault.durationMs > 0 &&
+    fault.factor > 0 && instance !== '' && (fault.kind === 'outage') === (instance === 'broker') &&
+    (fault.kind === 'slow' || factor === undefined) && (fault.kind !== 'outage' || fault.durationMs < Infinity)
+  if (sound) return fault as Fault
+  throw new VolleyError('invalid_flag', `Cannot simulate the fault "${text}"`, {
+    param: 'fault',
+    remedy: 'give death:i0:60000, death:i0:60000:30000 (back after 30 s), slow:i1:60000:30000:4 (four times as slow), ' +
+      'or outage:broker:60000:5000',
+  })
+}
+
+const numberOf = (text: string | undefined, otherwise: number): number =>
+  text === undefined || text.trim() === '' ? otherwise : Number(text)

@@ -59,7 +59,7 @@ const words = (accuracy: Accuracy | undefined): string =>
 
 /** Who decides by which policy, and what shadows make of it: a line each. */
 export async function deciders(client: Client): Promise<string[]> {
-  const [wish, cards] = await Promise.all([client.policyWish(), client.schedulers()])
+  const [wish, cards, admissions] = await Promise.all([client.policyWish(), client.schedulers(), client.admissions()])
   const wanted = wish === undefined || wish.policy === null ? [] : [`operator wants ${wish.policy} since ${wish.since}: ${wish.reason}`]
   const each = cards.flatMap(({ name, policy, ownPolicy, problem, dwellMs, cooldownMs, placed, flips, shadow }) => {
     const own = policy === ownPolicy ? '' : ` (its own is ${ownPolicy})`
@@ -71,5 +71,6 @@ export async function deciders(client: Client): Promise<string[]> {
     )
     return [head, ...shadows]
   })
-  return [...wanted, ...each]
+  const gateways = admissions.map(({ gateway, ...accuracy }) => `${gateway} expects first tokens with an error of ${words(accuracy)}`)
+  return [...wanted, ...each, ...gateways]
 }

@@ -12,6 +12,7 @@ import { LABELS } from '../../runtime/policy/mod.ts'
 import {
   drawServegen,
   loadOf,
+  measuredNames,
   type OpenTrace,
   PackedTrace,
   profileNames,
@@ -27,6 +28,7 @@ import {
 } from '../../runtime/sim/mod.ts'
 import type { Command, Input } from '../command.ts'
 import type { FlagSpec } from '../flags.ts'
+import { printMeasured, printProfiles } from '../sim/measured.ts'
 import { commandLine, Outputs } from '../sim/outputs.ts'
 
 const DEFAULT_POLICIES = 'best-static,best-colocated,arrow-v2'
@@ -98,11 +100,12 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
       'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary; or servegen:FILE:FROM-TO, hours of a day',
   },
-  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')} (default: 8b)` },
+  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}; list tells more (default: 8b)` },
   {
     name: 'policy',
     hint: 'NAME[,NAME]',
-    help: `policies to compare; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and for decode (default: ${DEFAULT_POLICIES})`,
+    help: 'policies to compare; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and ' +
+      `for decode (default: ${DEFAULT_POLICIES})`,
   },
   { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
   { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
@@ -117,12 +120,17 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'prefill tokens beside decodes in one iteration, or prefills first (default: 2048)',
   },
   { name: 'restart', hint: 'SECONDS', help: 'downtime that a flip costs (default: 0)' },
+  { name: 'measured', hint: 'RUN', help: `all, or ${measuredNames.join(', ')}: simulated against a measured run` },
   {
     name: 'fault',
     hint: 'KIND:INSTANCE:ATMS[:DURATIONMS][:FACTOR],…',
     help: 'what goes wrong: death:i0:60000, slow:i1:60000:30000:4, outage:broker:60000:5000',
   },
-  { name: 'link-gbps', hint: 'X', help: "gigabits per second of an instance's link, which transfers share (default: 50 GB/s, not shared)" },
+  {
+    name: 'link-gbps',
+    hint: 'X',
+    help: "gigabits per second of an instance's link, which transfers share (default: 50 GB/s, not shared)",
+  },
   { name: 'spread-images', help: "a request's images may be encoded by several instances" },
   { name: 'seed', hint: 'N', help: 'of synthetic and drawn loads, and of --density (default: 0)' },
   { name: 'requests', help: 'also a line a request: its times, its phases and their instances' },
@@ -137,6 +145,9 @@ export const sim: Command = {
   flags: FLAGS,
   async run(input) {
     const { output } = input
+    const measured = input.text('measured')
+    if (measured !== undefined) return printMeasured(output, measured)
+    if (input.text('profile') === 'list') return printProfiles(output)
     const labels = valueOf(input, 'labels', pairs(LABELS, integer({ min: 0, max: 1_024 })))
     const labelled = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
     const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (labelled > 0 ? labelled : 8)

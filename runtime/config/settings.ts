@@ -103,7 +103,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     flag: 'policy',
     hint: 'NAME|FILE',
     roles: ['scheduler'],
-    default: 'static',
+    default: 'arrow-v2',
     help: 'who gets which request: a policy by name, or the file of your own',
     kind: policy,
   },

@@ -12,7 +12,7 @@ export const kvBytes = (request: SimRequest): number => request.input * request.
 export function assignDecode(request: SimRequest, target: SimInstance): void {
   request.target = target
   target.decodes++
-  target.decodeTokens += request.input + 1
+  target.decodeTokens += request.input + request.redo + 1
   if (request.holder === target) target.staying.push(request)
   else target.inbox.push(request)
 }
@@ -21,7 +21,7 @@ export function assignDecode(request: SimRequest, target: SimInstance): void {
 export function admitStaying(instance: SimInstance): SimRequest[] {
   const admitted: SimRequest[] = []
   for (let next = instance.staying.peek(); next; next = instance.staying.peek()) {
-    const missing = next.input + next.output - next.reserved
+    const missing = instance.growing ? 0 : next.input + next.output - next.reserved
     if (missing > 0 && !instance.reserve(next, missing)) break
     instance.staying.shift()
     instance.entering.push(next)
@@ -71,6 +71,8 @@ export function endDecode(request: SimRequest): void {
   const target = request.target!
   target.decodes--
   target.decodeTokens -= request.input + request.output
+  // What it has grown by; its last token's KV is never made.
+  if (target.growing) request.reserved = request.input + request.output - 1
   release(request)
 }
 

@@ -28,27 +28,46 @@ const row = (
 
 /** Fits the law; no coefficient is negative. Error: `invalid_request` when the samples do not tell its terms apart. */
 export function fitCosts(samples: readonly IterationSample[]): CostLaw {
-  const columns = [0, 1, 2, 3, 4]
+  const [base, token, pair, resident, sequence] = fitLinear(samples.map((s) => ({ ...s, row: row(s) })))
+  return {
+    baseMs: base!,
+    perTokenMs: token!,
+    perPairMs: pair!,
+    perResidentMs: resident!,
+    perSequenceMs: sequence!,
+  }
+}
+
+/** A measured time and the terms whose weighted sum it is taken to be. */
+export interface LinearSample {
+  row: readonly number[]
+  ms: number
+  weight?: number
+}
+
+/**
+ * The weights of the terms, none negative, by least squares of the relative error. Error: `invalid_request` when the
+ * samples do not tell the terms apart.
+ */
+export function fitLinear(samples: readonly LinearSample[]): number[] {
+  const terms = samples[0]?.row.length ?? 0
+  const columns = Array.from({ length: terms }, (_, at) => at)
   for (;;) {
     const found = leastSquares(samples, columns)
     const lowest = found.indexOf(Math.min(...found))
-    if (found[lowest]! >= 0) {
-      const at = (column: number) => found[columns.indexOf(column)] ?? 0
-      return { baseMs: at(0), perTokenMs: at(1), perPairMs: at(2), perResidentMs: at(3), perSequenceMs: at(4) }
-    }
+    if (found[lowest]! >= 0) return Array.from({ length: terms }, (_, at) => found[columns.indexOf(at)] ?? 0)
     columns.splice(lowest, 1)
   }
 }
 
 /** Minimises the weighted sum of ((row · x - ms) / ms)² over some columns, by the normal equations. */
-function leastSquares(samples: readonly IterationSample[], columns: readonly number[]): number[] {
+function leastSquares(samples: readonly LinearSample[], columns: readonly number[]): number[] {
   const n = columns.length
   const matrix = columns.map(() => Array<number>(n + 1).fill(0))
   // Columns differ by many orders of magnitude: each is scaled to 1.
-  const scale = columns.map((c) => Math.max(...samples.map((s) => row(s)[c]!)))
+  const scale = columns.map((c) => samples.reduce((most, s) => Math.max(most, s.row[c]!), 0))
   for (const sample of samples) {
-    const { weight = 1 } = sample
-    const values = row(sample)
+    const { row: values, weight = 1 } = sample
     const scaled = columns.map((c, at) => values[c]! / scale[at]! / sample.ms)
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < n; j++) matrix[i]![j]! += scaled[i]! * scaled[j]! * weight

@@ -37,6 +37,16 @@ export class Heap<T extends Keyed> {
     items[at] = item
   }
 
+  /** Takes the one that `worse` ranks behind all others. Linear in the size. */
+  popWorst(worse: (a: T, b: T) => boolean): T | undefined {
+    if (this.items.length === 0) return undefined
+    const worst = this.items.reduce((a, b) => (worse(b, a) ? b : a))
+    const rest = this.items.filter((item) => item !== worst)
+    this.items.length = 0
+    for (const item of rest) this.push(item)
+    return worst
+  }
+
   /** Empties it; what was in it, in no order. */
   drain(): T[] {
     const all = this.items

@@ -1,10 +1,11 @@
 /**
- * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees. Iterations are made in
- * iteration.ts, admission and transfers in admission.ts.
+ * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees.
+ * Iterations are made in iteration.ts, admission and transfers in admission.ts.
  * @module
  */
 import type { InstanceView, Label, TokenGaps } from '../policy/policy.ts'
 import { type CostProfile, encodeMs, prefillMs } from '../policy/profile.ts'
+import type { KernelLaw } from './kernels.ts'
 import { Fifo } from './fifo.ts'
 import type { ChartNode } from './chart.ts'
 import { Heap, type Keyed } from './heap.ts'
@@ -17,13 +18,15 @@ export interface SimRequest extends Keyed {
   readonly input: number
   readonly output: number
   node: ChartNode
-  /** Prompt tokens prefilled so far. */
+  /** Tokens that were generated before its KV was given up: they are prefilled again, with the prompt. */
+  redo: number
+  /** Tokens prefilled so far, of `input + redo`. */
   done: number
   /** Tiles of each of its images, and how many images are yet to be encoded. */
   readonly images: readonly number[]
   imagesLeft: number
   /** Who has encoded which tiles: their features are fetched from there. */
-  readonly encoded: { instance: SimInstance; tiles: number }[]
+  readonly encoded: { instance: SimInstance; tiles: number; life: number }[]
   /** NaN until it exists. */
   firstMs: number
   /** When its second token came; NaN until then. */
@@ -60,6 +63,7 @@ export function newRequest(
     input,
     output,
     node,
+    redo: 0,
     done: 0,
     images,
     imagesLeft: images.length,
@@ -87,24 +91,31 @@ export interface EncodeJob {
 }
 
 /**
- * How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes, or prefills alone
- * first.
+ * How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes; chunks that fill it up to
+ * so many tokens, decodes included (`max_num_batched_tokens` of vLLM); or prefills alone first.
  */
-export type Batching = { readonly chunkTokens: number } | 'prefill-first'
+export type Batching = { readonly chunkTokens: number } | { readonly batchTokens: number } | 'prefill-first'
 
 export interface InstanceOptions {
   id: string
   index: number
   label: Label | undefined
   /** What its work costs. */
-  profile: CostProfile
+  profile: SimProfile
   /** What policies are told it costs. */
   believed: CostProfile
   batching: Batching
   /** Most requests in work at once that are decoded where they are prefilled. */
   maxSequences: number
+  /** Where a request is decoded where it was prefilled: its KV grows token by token, instead of being reserved. */
+  growing: boolean
   /** The virtual clock. */
   clock: { readonly nowMs: number }
+}
+
+/** Costs as policies predict them, and where a GPU's kernels were measured, as they are. */
+export interface SimProfile extends CostProfile {
+  readonly kernels?: KernelLaw
 }
 
 /** Model name of everything simulated. */
@@ -126,9 +137,10 @@ export class SimInstance implements InstanceView {
   readonly draining = false
   /** What policies are told. */
   readonly profile: CostProfile
-  readonly truth: CostProfile
+  readonly truth: SimProfile
   readonly batching: Batching
   readonly maxSequences: number
+  readonly growing: boolean
 
   /** Prefills in order of arrival; the first may be partly done. */
   readonly queue = new Fifo<SimRequest>()
@@ -161,6 +173,8 @@ export class SimInstance implements InstanceView {
   readonly encoding: { job: EncodeJob; tiles: number }[] = []
   batch = 0
   readonly fresh: SimRequest[] = []
+  /** Times a decode gave up its KV because others had grown. */
+  evicted = 0
   /** Decode iterations made. */
   decodeSteps = 0
   /** When the decode batch got its last tokens. */
@@ -186,7 +200,7 @@ export class SimInstance implements InstanceView {
   private tickedMs = 0
   private readonly clock: { readonly nowMs: number }
 
-  constructor({ id, index, label, profile, believed, batching, maxSequences, clock }: InstanceOptions) {
+  constructor({ id, index, label, profile, believed, batching, maxSequences, growing, clock }: InstanceOptions) {
     this.id = id
     this.index = index
     this.label = label
@@ -194,6 +208,7 @@ export class SimInstance implements InstanceView {
     this.profile = believed
     this.batching = batching
     this.maxSequences = maxSequences
+    this.growing = growing
     this.clock = clock
   }
 
@@ -246,9 +261,29 @@ export class SimInstance implements InstanceView {
     this.noteWait(prefillMs(this.profile, request.input))
   }
 
+  /** The last decode to come gives up its KV and goes to the head of the prefills; undefined = there is none. */
+  evict(): SimRequest | undefined {
+    const request = this.running.popWorst((a, b) => a.id > b.id)
+    if (request === undefined) return undefined
+    const generated = request.output - (request.at - this.decodeSteps)
+    this.runningTokens -= request.input + generated
+    this.decodeTokens -= request.input + generated
+    this.decodes--
+    this.kvUsed -= request.reserved + generated - request.redo - 1
+    this.seated--
+    request.holder = undefined
+    request.reserved = 0
+    request.redo = generated
+    request.done = 0
+    this.queue.unshift(request)
+    this.prefillTokens += request.input + generated
+    this.noteWait(prefillMs(this.profile, request.input + generated))
+    return request
+  }
+
   /** A chunk's iteration has ended. */
   prefilled(request: SimRequest, tokens: number): void {
-    const left = request.input - request.done
+    const left = request.input + request.redo - request.done
     const before = prefillMs(this.profile, left, request.done)
     request.done += tokens
     this.prefillTokens -= tokens

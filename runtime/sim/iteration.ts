@@ -5,6 +5,7 @@
  */
 import { encodeMs, iterationMs } from '../policy/profile.ts'
 import type { EncodeJob, SimInstance, SimRequest } from './instance.ts'
+import { kernelMs } from './kernels.ts'
 
 /** Most decodes in one iteration. */
 const MAX_BATCH = 256
@@ -13,14 +14,39 @@ const ALONE_TOKENS = 8_192
 /** What a tile takes of the budget: as many tokens as the language model is given for it. */
 const TILE_TOKENS = 256
 
+/** Prefill tokens that fit beside so many decodes. */
+function budgetOf({ batching }: SimInstance, decodes: number): number {
+  if (batching === 'prefill-first') return ALONE_TOKENS
+  if ('batchTokens' in batching) return Math.max(0, batching.batchTokens - decodes)
+  return decodes > 0 ? batching.chunkTokens : ALONE_TOKENS
+}
+
+/** Each decode needs room for one token more: the last to come give way until there is. How many have. */
+function makeRoom(instance: SimInstance): number {
+  const { running, entering, truth } = instance
+  let evicted = 0
+  while (running.size > 1 && instance.kvUsed + running.size + entering.size > truth.kvTokens) {
+    instance.evict()
+    evicted++
+  }
+  instance.evicted += evicted
+  return evicted
+}
+
 /** Composes the next iteration. Its length in ms, or undefined when there is nothing that could run. */
 export function startIteration(instance: SimInstance): number | undefined {
-  const { queue, entering, running, chunks, fresh, batching, truth } = instance
+  const { queue, entering, running, chunks, fresh, batching, truth, growing } = instance
+  const evicted = growing ? makeRoom(instance) : 0
   const decodesWait = running.size + entering.size > 0
-  let budget = batching === 'prefill-first' || !decodesWait ? ALONE_TOKENS : batching.chunkTokens
+  const mayDecode = Math.min(MAX_BATCH, running.size + entering.size)
+  if (growing) instance.kvUsed += mayDecode
+  // Who has just given way does not come back in the same breath.
+  let budget = evicted > 0 ? 0 : budgetOf(instance, mayDecode)
   const tiles = takeTiles(instance, Math.ceil(budget / TILE_TOKENS / (queue.size > 0 ? 2 : 1)))
   budget -= tiles * TILE_TOKENS
   let pairs = 0
+  let context = 0
+  let longest = 0
   let tokens = 0
   for (let at = 0; budget > 0; at++) {
     const request = queue.at(at)
@@ -28,10 +54,13 @@ export function startIteration(instance: SimInstance): number | undefined {
     // A prompt without room blocks those behind it: first come, first served.
     if (request.holder !== instance) {
       if (request.here && instance.seated >= instance.maxSequences) break
-      if (!instance.reserve(request, request.here ? request.input + request.output : request.input)) break
+      const whole = request.here && !growing ? request.input + request.output : request.input + request.redo
+      if (!instance.reserve(request, whole)) break
       if (request.here) instance.seated++
     }
-    const chunk = Math.min(budget, request.input - request.done)
+    const chunk = Math.min(budget, request.input + request.redo - request.done)
+    context += request.done + chunk
+    longest = Math.max(longest, chunk)
     pairs += chunk * (2 * request.done + chunk)
     tokens += chunk
     budget -= chunk
@@ -41,19 +70,24 @@ export function startIteration(instance: SimInstance): number | undefined {
   if (decodes) {
     for (let next = entering.peek(); next && running.size < MAX_BATCH; next = entering.peek()) {
       entering.shift()
-      next.at = instance.decodeSteps + next.output - 1
+      next.at = instance.decodeSteps + next.output - next.redo - 1
       running.push(next)
-      instance.runningTokens += next.input + 1
+      instance.runningTokens += next.input + next.redo + 1
       fresh.push(next)
     }
   }
   instance.batch = decodes ? running.size : 0
+  if (growing) instance.kvUsed -= mayDecode - instance.batch
   if (instance.batch === 0 && chunks.length + tiles === 0) return undefined
   instance.iterating = true
   const visionMs = encodeMs(truth, tiles)
   // An iteration of tiles alone does not run the language model.
   if (instance.batch === 0 && chunks.length === 0) return visionMs * instance.slowness
-  const modelMs = iterationMs(truth, tokens, pairs, decodes ? instance.runningTokens : 0, instance.batch)
+  const resident = decodes ? instance.runningTokens : 0
+  const sequences = instance.batch
+  const modelMs = truth.kernels
+    ? kernelMs(truth.kernels, { tokens, pairs, context, longest, resident, sequences })
+    : iterationMs(truth, tokens, pairs, resident, sequences)
   return (modelMs + visionMs) * instance.slowness
 }
 
@@ -95,7 +129,7 @@ export function endIteration(instance: SimInstance, nowMs: number): IterationEnd
   encoding.length = 0
   for (const { request, tokens } of chunks) {
     instance.prefilled(request, tokens)
-    if (request.done === request.input) end.prefilled.push(request)
+    if (request.done === request.input + request.redo) end.prefilled.push(request)
   }
   chunks.length = 0
   if (batch === 0) return end

@@ -88,6 +88,8 @@ export class RequestRecorder extends SimObserver {
   }
 
   private begin(request: SimRequest, phase: PhaseSpan['phase'], { id }: SimInstance, nowMs: number): void {
+    // A decode whose KV was given up ends where its prefill begins again.
+    this.end(request, nowMs)
     this.open.get(request)?.push({ phase, instance: id, startMs: round(nowMs), endMs: null })
   }
 

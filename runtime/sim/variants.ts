@@ -5,7 +5,16 @@
  * @module
  */
 import { VolleyError } from '../errors.ts'
-import { knownPolicies, type Label, LABELS, type Loads, type Phase, PHASES, type Policy, policyOf } from '../policy/mod.ts'
+import {
+  knownPolicies,
+  type Label,
+  LABELS,
+  type Loads,
+  type Phase,
+  PHASES,
+  type Policy,
+  policyOf,
+} from '../policy/mod.ts'
 import type { Batching } from './instance.ts'
 
 /** One set-up of a cluster. */
@@ -66,7 +75,10 @@ function overTopology(name: string, topology: string, { instances, batching, loa
   if (instances < groups.length) throw misfit(`${topology} needs at least ${groups.length} instances`)
   const even = groups.map((_, at) => Math.ceil((instances - at) / groups.length))
   const counts = name === 'static' ? [...splits(instances, groups.length)] : [even]
-  return counts.map((each) => variant(policy, groups.flatMap((label, at) => Array<Label | undefined>(each[at]!).fill(label)), batching))
+  return counts.map((each) => {
+    const labels = groups.flatMap((label, at) => Array<Label | undefined>(each[at]!).fill(label))
+    return variant(policy, labels, batching)
+  })
 }
 
 /** `EP` -> `encode+prefill`; all three = unlabelled. */
@@ -97,8 +109,13 @@ function variant(policy: Policy, labels: Variant['labels'], batching: Batching, 
   const short = (label: Label) => label.split('+').map((phase) => letterOf(phase as Phase)).join('')
   const split = LABELS.map((label) => (count(label) > 0 ? `${count(label)}${short(label)}` : '')).join('')
   const free = count(undefined) > 0 ? `${count(undefined)} unlabelled` : ''
-  const shared = showBatching ? (batching === 'prefill-first' ? 'prefill first' : `chunk ${batching.chunkTokens}`) : ''
+  const shared = showBatching ? batchingName(batching) : ''
   return { policy, labels, batching, name: [split, free, shared].filter((part) => part !== '').join(', ') }
+}
+
+function batchingName(batching: Batching): string {
+  if (batching === 'prefill-first') return 'prefill first'
+  return 'chunkTokens' in batching ? `chunk ${batching.chunkTokens}` : `batch ${batching.batchTokens}`
 }
 
 function spread(counts: Partial<Record<Label, number>>, instances: number): (Label | undefined)[] {

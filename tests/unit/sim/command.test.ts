@@ -91,7 +91,7 @@ test.each([
   [['--policy', 'arow', ...LOAD], /Cannot use policy "arow".*\[policy_invalid\]/],
   [['--trce', 'x'], /did you mean --trace\?.*\[unknown_flag\]/],
   [[], /--trace is missing.*\[invalid_flag\]/],
-  [[...LOAD, '--profile', '9b'], /use one of 8b, 32b, l30b, rtxpro6000-8b \[invalid_flag\]/],
+  [[...LOAD, '--profile', '9b'], /use one of 8b, 32b, l30b, rtxpro6000-8b, .*or machine for .*\[invalid_flag\]/],
   [[...LOAD, '--rate', '0'], /--rate must be a number above 0, not "0"/],
   [[...LOAD, '--slo', 'ttft=1,tbt=2'], /--slo must be/],
   [[...LOAD, '--goodput'], /--goodput needs --slo/],

@@ -1,10 +1,21 @@
 import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { packRuns } from '../../../bench/profile-runs.ts'
+import { packedText, packProfiles } from '../../../bench/profiles.ts'
 import { iterationMs, policyOf } from '../../../runtime/policy/mod.ts'
 import { fitCosts, type IterationSample } from '../../../runtime/sim/fit.ts'
-import { profileOf, Simulation } from '../../../runtime/sim/mod.ts'
+import { curveMs, kernelMs } from '../../../runtime/sim/kernels.ts'
+import {
+  compareRun,
+  measuredNames,
+  measuredRun,
+  profileInfos,
+  profileNames,
+  profileOf,
+  Simulation,
+} from '../../../runtime/sim/mod.ts'
 import { sharedData } from '../../helpers/model-files.ts'
-import { balanced, iterations } from './kernels.ts'
 
 const profile = profileOf('8b')
 const sample = (tokens: number, pairs: number, resident: number, sequences: number): IterationSample => ({
@@ -48,59 +59,77 @@ describe('fitCosts()', () => {
   })
 })
 
-const kernels = sharedData('profiles/kernels_rtxpro6000_llama3_1_8b_dense.csv.gz')
-describe.skipIf(kernels === undefined)('the measured profile', () => {
-  test('is the fit of the kernel times: decode within 5 %, prefill within 11 %', () => {
-    const samples = iterations(kernels!.replace('_dense.csv.gz', ''), 32).filter((s) =>
-      s.resident <= 700_000 && s.tokens + s.sequences <= 2_100
-    )
-    const law = fitCosts(balanced(samples))
-    const shipped = profileOf('rtxpro6000-8b')
-    for (const [key, value] of Object.entries(law)) {
-      expect(shipped[key as keyof typeof law]! / value, key).toBeCloseTo(1, 2)
-    }
-    const error = (of: IterationSample[]) =>
-      of.reduce(
-        (sum, s) => sum + Math.abs(iterationMs(shipped, s.tokens, s.pairs, s.resident, s.sequences) / s.ms - 1),
-        0,
-      ) / of.length
-    expect(error(samples.filter((s) => s.tokens === 0))).toBeLessThan(0.05)
-    expect(error(samples.filter((s) => s.sequences === 0))).toBeLessThan(0.11)
+const tables = sharedData('profiles/kernels_rtxpro6000_llama3_1_8b_dense.csv.gz')
+describe.skipIf(tables === undefined)('what ships', () => {
+  const shipped = (name: string) => readFileSync(new URL(`../../../runtime/sim/${name}`, import.meta.url), 'utf8')
+
+  test('profiles.json is what bench/profiles.ts makes of the tables', () => {
+    expect(packedText(packProfiles(dirname(tables!)))).toBe(shipped('profiles.json'))
   })
 
-  test('simulates the vLLM run that was measured on the same card', () => {
-    const rows = readFileSync(sharedData('profiles/vllm_run_rtxpro6000_llama3_1_8b_requests.csv')!, 'utf8').trim()
-      .split('\n').slice(1)
-      .map((line) => line.split(',').map(Number) as [number, number, number, number, number, number, number, number])
-      .sort((a, b) => a[4] - b[4])
-    const mean = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length
-    const ttft: number[] = []
-    const tpot: number[] = []
-    const simulation = new Simulation({
-      policy: policyOf('colocated'),
-      profile: profileOf('rtxpro6000-8b'),
-      slo: { ttftMs: 1, tpotMs: 1 },
-      labels: [undefined],
-      // The run's own settings: 2048 tokens an iteration, up to 128 of them decodes.
-      batching: { chunkTokens: 1_920 },
-      maxSequences: 128,
-      onDone: ({ firstMs, arrivedMs, output }, nowMs) => {
-        ttft.push(firstMs - arrivedMs)
-        tpot.push((nowMs - firstMs) / (output - 1))
-      },
-    })
-    for (const [, , input, output, queuedS] of rows) simulation.offer(queuedS * 1_000, input, output)
-    expect(simulation.finish().finished).toBe(300)
-    const errors = [
-      mean(ttft) / mean(rows.map((r) => (r[6] - r[4]) * 1_000)) - 1,
-      mean(tpot) / mean(rows.map((r) => (r[7] - r[6]) * 1_000 / (r[3] - 1))) - 1,
-    ]
-    console.log(
-      `against the vLLM run: mean TTFT ${(100 * errors[0]!).toFixed(1)} %, mean TPOT ${
-        (100 * errors[1]!).toFixed(1)
-      } %`,
-    )
-    expect(Math.abs(errors[0]!)).toBeLessThan(0.15)
-    expect(Math.abs(errors[1]!)).toBeLessThan(0.1)
+  test('measured.json is what bench/profile-runs.ts makes of the runs', () => {
+    expect(packedText(packRuns(dirname(tables!)))).toBe(shipped('measured.json'))
+  })
+})
+
+describe('profiles', () => {
+  test('each is listed with source and licence; the measured ones fit their tables within 5 %', () => {
+    const infos = profileInfos()
+    expect(infos.map((info) => info.profile)).toEqual(profileNames)
+    for (const { profile, source, licence, fitError } of infos) {
+      expect(source.length * licence.length, profile).toBeGreaterThan(0)
+      const errors = [...fitError.matchAll(/([\d.]+) %/g)].map(([, share]) => Number(share))
+      expect(Math.max(0, ...errors), profile).toBeLessThan(5)
+    }
+  })
+
+  test('an iteration of a measured one costs more with more in it', () => {
+    for (const name of profileNames) {
+      const { kernels } = profileOf(name)
+      if (!kernels) continue
+      const work = { tokens: 512, pairs: 512 ** 2, context: 512, longest: 512, resident: 20_000, sequences: 32 }
+      const ms = kernelMs(kernels, work)
+      for (const more of [{ pairs: 1e7 }, { resident: 90_000 }, { tokens: 2_000, longest: 2_000 }]) {
+        expect(kernelMs(kernels, { ...work, ...more }), `${name} ${Object.keys(more)}`).toBeGreaterThan(ms)
+      }
+      expect(kernelMs(kernels, { ...work, tokens: 0, pairs: 0, context: 0, longest: 0 })).toBeLessThan(ms)
+    }
+  })
+
+  test('curveMs() is linear between knots and in proportion beyond the last', () => {
+    const curve = [[1, 10], [3, 20], [4, 40]] as const
+    expect([0, 1, 2, 3, 3.5, 4, 8].map((x) => curveMs(curve, x))).toEqual([10, 10, 15, 20, 30, 40, 80])
+  })
+})
+
+test.each(measuredNames)('the simulator is within a tenth of %s', (name) => {
+  const { ttftMs, tpotMs } = compareRun(measuredRun(name))
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+  console.log(`${name}: mean TTFT ${percent(ttftMs.mean.error)}, mean TPOT ${percent(tpotMs.mean.error)}`)
+  for (const { error } of [ttftMs.mean, ttftMs.p90, tpotMs.mean, tpotMs.p90]) expect(Math.abs(error)).toBeLessThan(0.1)
+})
+
+test('KV that grows never outgrows its memory, and all of it is given back', () => {
+  const profile = { ...profileOf('8b'), kvTokens: 4_000 }
+  const simulation = new Simulation({
+    policy: policyOf('colocated'),
+    profile,
+    slo: { ttftMs: 1, tpotMs: 1 },
+    labels: [undefined],
+    batching: { batchTokens: 512 },
+    kv: 'growing',
+    tailMs: Infinity,
+  })
+  const [instance] = simulation.instances
+  for (let at = 0; at < 200; at++) {
+    simulation.offer(at * 50, 100 + (at * 37) % 300, 2 + (at * 53) % 400)
+    expect(instance!.kvUsed).toBeLessThanOrEqual(profile.kvTokens)
+  }
+  const { finished, preempted } = simulation.finish()
+  expect(finished).toBe(200)
+  expect(preempted).toBeGreaterThan(20)
+  const { kvUsed, decodes, decodeTokens, prefillTokens, runningTokens, seated } = instance!
+  expect({ kvUsed, decodes, decodeTokens, prefillTokens, runningTokens, seated }).toEqual({
+    kvUsed: 0, decodes: 0, decodeTokens: 0, prefillTokens: 0, runningTokens: 0, seated: 0,
   })
 })

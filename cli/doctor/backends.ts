@@ -35,7 +35,9 @@ export async function backends(modelPath?: string): Promise<Finding[]> {
     const name = finding.check.replace('backend ', '')
     const rates = await measure(name, modelPath as string).catch((thrown: unknown) => toVolleyError(thrown))
     if (rates instanceof Error) {
-      Object.assign(finding, { status: 'missing', detail: `${finding.detail}; ${rates.message}`, remedy: rates.remedy })
+      // One that is merely slow is here all the same.
+      const status = rates.code === 'deadline' ? 'ok' : 'missing'
+      Object.assign(finding, { status, detail: `${finding.detail}; ${rates.message}`, remedy: rates.remedy })
       continue
     }
     const { prefill, decode } = rates
@@ -93,7 +95,7 @@ async function measure(backend: string, modelPath: string): Promise<Rates> {
   const { output } = await runCommand(command, args, { timeoutMs: TIMEOUT_MS })
   const [json] = /^\{"(?:prefill|error)".*\}$/m.exec(output) ?? []
   if (json === undefined) throw new VolleyError('engine_failed', `it could not be measured: ${lastLine(output)}`)
-  const found = JSON.parse(json) as Rates | { error: string; remedy?: string }
+  const found = JSON.parse(json) as Rates | { error: string; code: string; remedy?: string }
   if ('prefill' in found) return found
-  throw new VolleyError('engine_unavailable', found.error, found.remedy === undefined ? {} : { remedy: found.remedy })
+  throw new VolleyError(found.code === 'cancelled' ? 'deadline' : 'engine_unavailable', found.error, found.remedy === undefined ? {} : { remedy: found.remedy })
 }

@@ -50,6 +50,6 @@ const [backend = '', modelPath = ''] = process.argv.slice(2)
 try {
   process.stdout.write(`${JSON.stringify(await measure(backend, modelPath))}\n`)
 } catch (thrown) {
-  const { message, remedy } = toVolleyError(thrown)
-  process.stdout.write(`${JSON.stringify({ error: message, remedy })}\n`)
+  const { code, message, remedy } = toVolleyError(thrown)
+  process.stdout.write(`${JSON.stringify({ error: code === 'cancelled' ? `no answer within ${TIMEOUT_MS / 1000} s` : message, code, remedy })}\n`)
 }

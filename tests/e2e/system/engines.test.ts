@@ -77,9 +77,9 @@ describe.skipIf(noSystem !== undefined || !tensorflowHere)('prompts on TensorFlo
       const wrong = Object.entries(answers).filter(([name, answer]) => answer !== expected[name] && answer !== onWasm[name])
       expect(wrong).toEqual([])
       const { stdout } = running.volley('pools', '--nats', running.nats, '--json')
-      const rows = stdout.trim().split('\n').map((line) => JSON.parse(line) as { engine: string; profile: { perTokenMs: number } })
+      const rows = stdout.trim().split('\n').map((line) => JSON.parse(line) as { engine: string; profile: { baseMs: number; perTokenMs: number } })
       expect(rows.map(({ engine }) => engine).sort()).toEqual([MIXED, 'wasm'])
-      for (const { profile } of rows) expect(profile.perTokenMs).toBeGreaterThan(0)
+      for (const { profile } of rows) expect(profile.baseMs + profile.perTokenMs).toBeGreaterThan(0)
       const stats = running.watch.instances()
       expect(stats.map(({ load }) => load.decodeTokensTotal > 0)).toEqual([true, true])
     } finally {

@@ -107,7 +107,7 @@ class Ops {
     return constant(`float ${value}`, () => this.#backend.binding.createTensor([], FLOAT, Float32Array.of(value)))
   }
 
-  free(...handles: Handle[]): void {
+  readonly free = (...handles: Handle[]): void => {
     for (const handle of handles) if (this.#made.delete(handle)) this.#backend.binding.deleteTensor(handle)
   }
 

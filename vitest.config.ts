@@ -14,7 +14,7 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'rooms', include: ['tests/{unit,exams,house,e2e}/**/*.test.ts'], exclude: [SYSTEMS] },
+        test: { name: 'rooms', include: ['tests/{unit,exams,house,e2e}/**/*.test.ts', 'examples/**/*.test.ts'], exclude: [SYSTEMS] },
       },
       {
         extends: true,

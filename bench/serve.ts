@@ -1,52 +1,60 @@
 /**
- * `volley bench serve`: an open-loop load on a running system over HTTP, as its users would make it. Times are the
- * client's: TTFT = send to first non-empty piece, TPOT = (E2E - TTFT) / (output tokens - 1), attainment = requests
- * inside both SLOs / offered.
+ * `volley bench serve`: an open-loop load over HTTP. On a running system (`--url`): its latencies, attainment = requests
+ * inside both SLOs / offered. With `--workload phase-shift`: systems of its own, every static split, colocated and an
+ * elastic policy, under a load that turns from prompts to answers and back (bench/phase-shift.ts).
  *
  *     volley bench serve --url URL [--model NAME] [--rate 4] [--requests 50] [--input 64] [--output 32]
  *                        [--slo ttft=MS,tpot=MS] [--seed 1] [--json]
+ *     volley bench serve --workload phase-shift [--instances 4] [--profile-pace l30b|none] [--policy arrow-v2] [--cooldown 2000]
+ *                        [--phase 9] [--cycles 2] [--rate 1] [--slo ttft=1000,tpot=90] [--only NAME,NAME] [--seed 1] [--json]
  * @module
  */
 import { VolleyError } from '../runtime/errors.ts'
 import { benchFlags, count, print, quantile, round } from './flags.ts'
-
-interface Outcome {
-  status: 'finished' | 'rejected' | 'failed'
-  outputTokens: number
-  ttftMs: number
-  e2eMs: number
-  /** Gaps between pieces, ms. */
-  itlMs: number[]
-  error?: string
-}
+import { firstModel, generator, keeps, type Offer, offer, type Outcome, pauseMs, randomPrompt, tpotOf } from './load.ts'
+import { phaseShift } from './phase-shift.ts'
 
 export async function main(argv: readonly string[]): Promise<void> {
-  const { json, ...flags } = benchFlags(argv, { url: '', model: '', rate: '4', requests: '50', input: '64', output: '32', slo: '', seed: '1' })
-  if (flags.url === '') throw new VolleyError('invalid_flag', '--url is missing', { param: 'url', remedy: 'give the address that `volley serve` printed' })
-  const [requests, input, output, seed] = [count('requests', flags.requests), count('input', flags.input), count('output', flags.output), count('seed', flags.seed)]
-  const rate = Number(flags.rate)
-  if (!(rate > 0)) throw new VolleyError('invalid_flag', `--rate must be requests a second, above 0, not "${flags.rate}"`, { param: 'rate' })
+  const { json, ...flags } = benchFlags(argv, {
+    url: '', model: '', rate: '', requests: '50', input: '64', output: '32', slo: '', seed: '1', workload: '',
+    instances: '4', 'profile-pace': 'l30b', policy: 'arrow-v2', cooldown: '2000', phase: '9', cycles: '2', only: '',
+  })
+  const seed = count('seed', flags.seed)
+  if (flags.workload !== '') {
+    if (flags.workload !== 'phase-shift') {
+      throw new VolleyError('invalid_flag', `There is no workload "${flags.workload}"`, { param: 'workload', remedy: '--workload phase-shift' })
+    }
+    const pace = flags['profile-pace']
+    return await phaseShift({
+      json, seed,
+      instances: count('instances', flags.instances), policy: flags.policy, cooldownMs: count('cooldown', flags.cooldown),
+      pace: pace === 'none' ? undefined : pace,
+      phaseMs: count('phase', flags.phase) * 1000, cycles: count('cycles', flags.cycles),
+      rate: positive('rate', flags.rate || '1'), slo: sloOf(flags.slo || 'ttft=1000,tpot=90'),
+      only: flags.only.split(',').filter(Boolean),
+      ...(flags.model !== '' && { model: flags.model }),
+    })
+  }
+  if (flags.url === '') {
+    throw new VolleyError('invalid_flag', '--url is missing', { param: 'url', remedy: 'give the address that `volley serve` printed, or --workload phase-shift' })
+  }
+  const [requests, input, output] = [count('requests', flags.requests), count('input', flags.input), count('output', flags.output)]
+  const rate = positive('rate', flags.rate || '4')
   const slo = sloOf(flags.slo)
   const model = flags.model === '' ? await firstModel(flags.url) : flags.model
   const random = generator(seed)
-  const outcomes: Promise<Outcome>[] = []
-  const startedMs = performance.now()
-  let at = 0
+  const offers: Offer[] = []
+  let atMs = 0
   for (let i = 0; i < requests; i++) {
-    const wait = startedMs + at - performance.now()
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-    const prompt = Array.from({ length: input }, () => 10 + Math.floor(random() * 200))
-    outcomes.push(ask(flags.url, { model, prompt, max_tokens: output, temperature: 0, ignore_eos: true, stream: true, return_token_ids: true }))
-    // Poisson arrivals, whatever the answers do.
-    at += -Math.log(1 - random()) * 1000 / rate
+    offers.push({ atMs, prompt: randomPrompt(random, input), outputTokens: output })
+    atMs += pauseMs(random(), rate)
   }
-  const all = await Promise.all(outcomes)
+  const startedMs = performance.now()
+  const all = await offer(flags.url, model, offers)
   const seconds = (performance.now() - startedMs) / 1000
   all.forEach((outcome, i) => print(json, { bench: 'serve', request: i, ...lineOf(outcome) }))
   print(json, summary(all, seconds, slo))
 }
-
-const tpotOf = ({ e2eMs, ttftMs, outputTokens }: Outcome): number => (outputTokens > 1 ? (e2eMs - ttftMs) / (outputTokens - 1) : 0)
 
 function lineOf(o: Outcome) {
   const { status, outputTokens, error } = o
@@ -56,7 +64,7 @@ function lineOf(o: Outcome) {
 function summary(all: Outcome[], seconds: number, slo: { ttft: number; tpot: number }) {
   const finished = all.filter((o) => o.status === 'finished')
   const percentiles = (values: number[]) => ({ p50: round(quantile(values, 0.5)), p90: round(quantile(values, 0.9)), p99: round(quantile(values, 0.99)) })
-  const met = finished.filter((o) => o.ttftMs <= slo.ttft && tpotOf(o) <= slo.tpot).length
+  const met = all.filter((o) => keeps(o, slo)).length
   return {
     bench: 'serve', offered: all.length, finished: finished.length,
     rejected: all.filter((o) => o.status === 'rejected').length, failed: all.filter((o) => o.status === 'failed').length,
@@ -65,6 +73,11 @@ function summary(all: Outcome[], seconds: number, slo: { ttft: number; tpot: num
     outputTokensPerSecond: round(finished.reduce((sum, o) => sum + o.outputTokens, 0) / seconds, 1),
     attainment: round(met / all.length), goodput: round(met / seconds),
   }
+}
+
+function positive(flag: string, text: string): number {
+  if (Number(text) > 0 && Number.isFinite(Number(text))) return Number(text)
+  throw new VolleyError('invalid_flag', `--${flag} must be a number above 0, not "${text}"`, { param: flag })
 }
 
 function sloOf(text: string): { ttft: number; tpot: number } {
@@ -77,63 +90,4 @@ function sloOf(text: string): { ttft: number; tpot: number } {
     slo[name] = Number(value)
   }
   return slo
-}
-
-async function firstModel(url: string): Promise<string> {
-  const response = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
-    throw new VolleyError('bus_unreachable', `Nobody answers at ${url}`, { cause, remedy: 'start the system with `volley serve`' })
-  })
-  const body = (await response.json()) as { data: { id: string }[] }
-  return body.data[0]!.id
-}
-
-async function ask(url: string, body: object): Promise<Outcome> {
-  const sentMs = performance.now()
-  const outcome: Outcome = { status: 'failed', outputTokens: 0, ttftMs: Infinity, e2eMs: Infinity, itlMs: [] }
-  try {
-    const response = await fetch(`${url}/v1/completions`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: AbortSignal.timeout(600_000),
-    })
-    if (!response.ok) {
-      const status = response.status === 429 || response.status === 503 ? 'rejected' : 'failed'
-      return { ...outcome, status, error: (await response.text()).slice(0, 200) }
-    }
-    let lastMs = 0
-    for await (const event of events(response)) {
-      if (event === '[DONE]') return { ...outcome, status: 'finished', e2eMs: performance.now() - sentMs }
-      const chunk = JSON.parse(event) as { error?: { message: string }; choices: { text: string; token_ids?: number[] }[] }
-      if (chunk.error) return { ...outcome, error: chunk.error.message }
-      const choice = chunk.choices[0]
-      const nowMs = performance.now()
-      outcome.outputTokens += choice?.token_ids?.length ?? 0
-      if (!choice?.text && !choice?.token_ids?.length) continue
-      if (outcome.ttftMs === Infinity) outcome.ttftMs = nowMs - sentMs
-      else outcome.itlMs.push(nowMs - lastMs)
-      lastMs = nowMs
-    }
-    return { ...outcome, error: 'the stream ended before [DONE]' }
-  } catch (error) {
-    return { ...outcome, error: String(error) }
-  }
-}
-
-/** The `data:` lines of a server-sent stream. */
-async function* events(response: Response): AsyncGenerator<string> {
-  let rest = ''
-  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + piece).split('\n')
-    rest = lines.pop()!
-    for (const line of lines) if (line.startsWith('data: ')) yield line.slice(6)
-  }
-}
-
-/** Mulberry32: the same seed offers the same load. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

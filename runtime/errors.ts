@@ -35,6 +35,7 @@ export const ERROR_KINDS = {
   invalid_api_key: { status: 401, exit: 1, type: 'authentication_error' },
   pipeline_not_found: caller(404),
   // the system's state
+  flip_refused: caller(409),
   overloaded: { status: 429, exit: 1, type: 'rate_limit_error' },
   no_instance: server(503, 3),
   shutting_down: server(503),

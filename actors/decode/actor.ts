@@ -64,7 +64,15 @@ export const decode: Actor = defineActor<LlmContext>({
     const generated = choices.counts()
     const made = generated.reduce((sum, count, i) => sum + count - (resumedAt[i] ?? 0), 0)
     const ms = clock.monotonic() - startedAt
-    const report = { tokens: made, decodeMs: Math.round(ms * 1000) / 1000, perTokenMs: made === 0 ? 0 : Math.round((ms / made) * 1000) / 1000 }
+    // Choices decode side by side: the longest took as many steps as it has tokens.
+    const steps = Math.max(0, ...generated.map((count, i) => count - (resumedAt[i] ?? 0)))
+    const rounded = (value: number) => Math.round(value * 1000) / 1000
+    const report = {
+      tokens: made,
+      decodeMs: rounded(ms),
+      perTokenMs: made === 0 ? 0 : rounded(ms / made),
+      ...(steps > 0 && { actualMs: rounded(ms / steps) }),
+    }
     return { type: 'DECODED', generated, ...(show ? {} : { output: choices.output() }), report }
   },
 })

@@ -11,6 +11,7 @@ import type { TextModel } from '../../runtime/engine/text.ts'
 import { toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import type { KvRef, LlmContext } from '../../runtime/machine/generate.ts'
+import { AccuracyKeeper } from '../../runtime/pool/accuracy.ts'
 import type { Actor, Services, SlotClass } from '../../runtime/pool/actor.ts'
 import { slotsOf } from '../../runtime/pool/slots.ts'
 import { GapMeter } from '../../runtime/pool/gaps.ts'
@@ -60,6 +61,7 @@ export class Instance {
   readonly holds: Holds
   private readonly options: InstanceOptions
   private readonly gaps: GapMeter
+  private readonly accuracy: AccuracyKeeper
   private stopTurning: (() => void) | undefined
   private readonly subscriptions: Subscription[] = []
   private presence: Presence | undefined
@@ -69,6 +71,7 @@ export class Instance {
     const { bus, clock, id, incarnation, engine, text, mover, stopWatch, actors } = options
     this.options = options
     this.gaps = new GapMeter(clock)
+    this.accuracy = new AccuracyKeeper(bus, id)
     const records = new Records(bus, clock)
     this.holds = new Holds({
       clock,
@@ -87,6 +90,7 @@ export class Instance {
       hasSlot: (slots) => this.freeSlots()[slots] > 0,
       release: (ref, attempt) => this.release(ref, attempt),
       onChange: () => this.tellSoon(),
+      onActual: ({ phase, predictedMs, actualMs }) => this.accuracy.note(phase, predictedMs, actualMs),
       ...(options.onError ? { onError: options.onError } : {}),
     })
   }
@@ -94,8 +98,9 @@ export class Instance {
   /** Resolves when schedulers can see it. */
   async start(): Promise<void> {
     const { bus, clock, id } = this.options
+    await this.accuracy.load()
     this.host.start()
-    this.stopTurning = every(clock, INTERVAL_MS, () => this.gaps.turn())
+    this.stopTurning = every(clock, INTERVAL_MS, () => this.turn())
     this.subscriptions.push(
       bus.subscribe(subjects.instanceOp(id, 'drain'), (m) => {
         this.host.draining = m.json<{ on: boolean }>().on
@@ -117,7 +122,7 @@ export class Instance {
     this.cancelTell?.()
     this.stopTurning?.()
     this.holds.close()
-    await this.presence?.close().catch(() => undefined)
+    await Promise.allSettled([this.accuracy.save(), this.presence?.close()])
   }
 
   stats(): InstanceStats {
@@ -138,6 +143,12 @@ export class Instance {
       jobs: this.host.jobs.size,
       atMs: clock.now(),
     }
+  }
+
+  /** Ends an interval. What could not be saved now is saved with the next one. */
+  private turn(): void {
+    this.gaps.turn()
+    void this.accuracy.save().catch(() => undefined)
   }
 
   private freeSlots(): Record<SlotClass, number> {

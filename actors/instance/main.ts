@@ -13,9 +13,9 @@ import { newId } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
-import type { Label } from '../../runtime/policy/mod.ts'
+import type { CostProfile, Label } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
-import { setLabel } from '../../runtime/pool/labels.ts'
+import { labelAtStart } from '../../runtime/pool/labels.ts'
 import { directPlane } from '../../runtime/transfer/direct.ts'
 import { engineMover } from '../../runtime/transfer/engine-mover.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
@@ -31,8 +31,8 @@ import { profileOf } from './profile.ts'
 
 const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
 
-/** Runs until the signal fires. Errors: `model_file_missing`, `engine_unavailable`, `bus_unreachable`, … */
-export async function runInstance(config: Config, signal: AbortSignal): Promise<void> {
+/** Runs until the signal fires; `pace` holds its engines to another machine's times. Errors: `model_file_missing`, `engine_unavailable`, `bus_unreachable`, … */
+export async function runInstance(config: Config, signal: AbortSignal, pace?: CostProfile): Promise<void> {
   const base = config.name ?? newId('i')
   const log = logger(config, { instance: base })
   const extra = await loadExtensions(config.pipelines)
@@ -52,7 +52,7 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
-        load: { modelPath: path, ...backendsOf(config), ...(config.threads === undefined ? {} : { threads: config.threads }) },
+        load: { modelPath: path, ...backendsOf(config), ...(config.threads === undefined ? {} : { threads: config.threads }), ...(pace && { pace: { ...pace } }) },
         ...(config.context === undefined ? {} : { contextLength: config.context }),
         ...(config.maxBatch === undefined ? {} : { maxBatch: config.maxBatch }),
         signal: either,
@@ -61,12 +61,12 @@ export async function runInstance(config: Config, signal: AbortSignal): Promise<
       const mover = engineMover({ plane, engine, onPull: (request) => instance.holds.renew(request) })
       const instance: Instance = new Instance({
         bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover, stopWatch: stopWatchOf(text),
-        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine),
+        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine, pace?.name),
         onError: (error, request) => log.error({ err: error, request }, 'hop'),
       })
       // Kept if it is there: an instance that starts again goes on with the label it had.
       const label = labels[i] ?? null
-      if (label !== null) await setLabel(bus, realClock, id, { label, by: 'serve', reason: 'named by --labels', expect: 0 })
+      if (label !== null) await labelAtStart(bus, realClock, id, label)
       await instance.start()
       instances.push(instance)
       listService(bus, 'instance', `instance ${id}, model ${text.name} on ${engine.info.backend}`, [{

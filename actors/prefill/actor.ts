@@ -23,6 +23,7 @@ export const prefill: Actor = defineActor<LlmContext>({
   tokensOf: (context) => context.promptTokens,
   async run({ id, attempt, context, params, decodeHere, decodeAt, instance, signal, reader, services, clock }) {
     const { engine, holds, inputs } = services
+    const startedAt = clock.monotonic()
     const sampling = samplingOf(context)
     const hold = `${id}.${attempt}`
     const tokens = await inputs.resolve(context.prompt)
@@ -37,7 +38,8 @@ export const prefill: Actor = defineActor<LlmContext>({
     const choices = choicesOf(context, services)
     const opening = first.flatMap((token) => choices.add(token) ?? [])
     if (show) reader.send(opening)
-    const report = { promptTokens: tokens.length, cachedTokens, computeMs: Math.round(computeMs * 1000) / 1000 }
+    const actualMs = Math.round((clock.monotonic() - startedAt) * 1000) / 1000
+    const report = { promptTokens: tokens.length, cachedTokens, computeMs: Math.round(computeMs * 1000) / 1000, actualMs }
     if (choices.open().length === 0) {
       if (show) await reader.confirm()
       holds.release(hold)

@@ -3,45 +3,32 @@
  * @module
  */
 import { subjects } from '../../runtime/bus/subjects.ts'
+import { inspectOne } from '../../runtime/client/inspect.ts'
 import { realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
 import { newId } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import { logger } from '../../runtime/observe/log.ts'
-import { policyOf } from '../../runtime/policy/mod.ts'
-import { Dispatcher } from '../../runtime/pool/dispatcher.ts'
-import { Cluster } from '../../runtime/pool/view.ts'
-import { inspectOne } from '../../runtime/client/inspect.ts'
+import { policyNamed } from '../policies.ts'
 import { joinBus, listService, stopped } from '../process.ts'
+import { Scheduler } from './scheduler.ts'
 
 /** Runs until the signal fires. Errors: `policy_invalid`, `bus_unreachable`, `server_too_old`. */
 export async function runScheduler(config: Config, signal: AbortSignal): Promise<void> {
-  const policy = policyOf(config.policy)
+  const policy = await policyNamed(config.policy)
+  const shadow = config.shadow === undefined ? undefined : await policyNamed(config.shadow)
   const name = config.name ?? newId('scheduler')
   const log = logger(config, { scheduler: name })
   const bus = await joinBus(config, name, signal)
   const { ttft = Infinity, tpot = Infinity } = config.slo
-  const cluster = new Cluster({ ttftMs: ttft, tpotMs: tpot })
-  await cluster.start(bus)
-  let placed = 0
-  let agreed = 0
-  let flips = 0
-  const dispatcher = new Dispatcher({
-    bus,
-    clock: realClock,
-    cluster,
-    policy,
-    name,
-    ...(config.shadow === undefined ? {} : { shadow: policyOf(config.shadow) }),
-    onPlaced: (entry) => {
-      placed++
-      if (entry.shadow?.instance === entry.instance) agreed++
-      log.debug({ ...entry }, 'placed')
-    },
-    onFlip: (change, applied) => {
-      if (applied) flips++
-      log.info({ ...change, applied }, 'flip')
-    },
+  const { dwell, cooldown } = config.flips
+  const scheduler = new Scheduler({
+    bus, clock: realClock, name, policy, shadow,
+    slo: { ttftMs: ttft, tpotMs: tpot },
+    times: { ...(dwell !== undefined && { dwellMs: dwell }), ...(cooldown !== undefined && { cooldownMs: cooldown }) },
+    onDecided: (entry) => log.debug({ ...entry }, 'decided'),
+    onFlip: (entry) => log.info({ ...entry }, 'flip'),
+    onPolicy: (wanted, wish) => log.warn({ ...wish }, `decides by ${wanted} from now on`),
     onError: (error) => log.error({ err: error }, 'dispatch'),
   })
   const states = bus.subscribe(subjects.allRequestStates, (message) => {
@@ -50,17 +37,16 @@ export async function runScheduler(config: Config, signal: AbortSignal): Promise
       (error) => log.error({ err: error }, 'request state'),
     )
   }, { queue: 'states' })
-  const service = listService(bus, 'scheduler', `scheduler ${name}, policy ${policy.name}`, [{
+  await scheduler.start()
+  const service = listService(bus, 'scheduler', `scheduler ${name}, policy ${policy}`, [{
     name: 'state',
     subject: subjects.allRequestStates,
-    data: (): Json => ({ policy: policy.name, placed, flips, ...(config.shadow === undefined ? {} : { shadow: config.shadow, agreed }), instances: cluster.view().instances.length }),
+    data: (): Json => ({ ...scheduler.card(), instances: scheduler.cluster.view().instances.length } as unknown as Json),
   }])
-  const running = dispatcher.run()
-  log.info({ policy: policy.name }, 'scheduler is up')
+  log.info({ policy }, 'scheduler is up')
   await stopped(signal)
-  dispatcher.stop()
+  await scheduler.stop()
   states.unsubscribe()
   service.stop()
-  await running
   await bus.close()
 }

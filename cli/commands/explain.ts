@@ -8,8 +8,6 @@ import type { Command } from '../command.ts'
 import { withClient } from '../find-system.ts'
 import { notFound } from './trace.ts'
 
-type Event = { state: string; atMs: number; detail?: unknown } & Record<string, unknown>
-
 /** `volley explain ID`. */
 export const explain: Command = {
   name: 'explain',
@@ -22,33 +20,33 @@ export const explain: Command = {
       const [request, decisions] = await Promise.all([client.request(id), client.decisions(id)])
       if (!request) throw notFound(id)
       for (const entry of decisions) {
-        const actualMs = actualOf(entry, request.history)
-        input.output.data({ ...entry, ...(actualMs === undefined ? {} : { actualMs, errorMs: errorOf(entry, actualMs) }) }, words(entry, actualMs))
+        input.output.data({ ...entry, ...(errorOf(entry) === undefined ? {} : { error: errorOf(entry) }) } as never, words(entry))
       }
     }),
 }
 
-/** What the prediction was about: prefill's compute with its wait, decode's time a token. */
-function actualOf(entry: LedgerEntry, history: readonly Event[]): number | undefined {
-  const after = history.filter((event) => event.atMs >= entry.atMs - 1_000)
-  const find = (field: string) => after.map((event) => (event.detail as Record<string, unknown> | undefined)?.[field]).find((value) => typeof value === 'number')
-  if (entry.phase === 'prefill') return find('computeMs') as number | undefined
-  if (entry.phase === 'decode' || entry.phase === 'transfer') return find('perTokenMs') as number | undefined
-  return undefined
-}
+/** Relative to what it was in the end. */
+const errorOf = ({ predictedMs, actualMs }: LedgerEntry): number | undefined =>
+  predictedMs === undefined || actualMs === undefined || actualMs === 0
+    ? undefined
+    : Math.round(((predictedMs - actualMs) / actualMs) * 1000) / 1000
 
-const errorOf = ({ predictedMs }: LedgerEntry, actualMs: number): number | undefined =>
-  predictedMs === undefined ? undefined : Math.round((predictedMs - actualMs) * 1000) / 1000
-
-function words(entry: LedgerEntry, actualMs: number | undefined): string {
-  const { phase, policy, instance, reason, scores, predictedMs, outcome, flips, shadow } = entry
+function words(entry: LedgerEntry): string {
+  const { phase, policy, instance, reason, scores, predictedMs, actualMs, outcome, flips, shadow } = entry
+  const error = errorOf(entry)
+  const what = phase === 'prefill' ? ' to the first token' : ' a token'
   const ms = (value: number | undefined) => (value === undefined ? 'unknown' : `${value.toFixed(1)} ms`)
   const others = Object.entries(scores).map(([name, score]) => `${name} ${typeof score === 'number' ? score.toFixed(1) : score.map((s) => s.toFixed(1)).join('/')}`)
   const lines = [
     `${phase}: ${policy} gave it to ${instance || 'nobody'} (${reason}); it was ${outcome}`,
-    `  candidates ${others.join(', ') || 'none'}; expected ${ms(predictedMs)}, took ${ms(actualMs)}`,
-    ...flips.map((f) => `  flipped ${f.instance} to ${f.label}: ${f.reason}`),
-    ...(shadow ? [`  shadow ${shadow.policy} ${shadow.instance === instance ? 'agrees' : `would have taken ${shadow.instance || 'nobody'}`} (${shadow.reason})`] : []),
+    `  candidates ${others.join(', ') || 'none'}`,
+    `  expected ${ms(predictedMs)}${what}, it was ${ms(actualMs)}` +
+    `${error === undefined ? '' : `: ${Math.abs(100 * error).toFixed(0)} % too ${error > 0 ? 'much' : 'little'}`}`,
+    ...flips.map((f) => `  flip of ${f.instance} to ${f.label} (${f.reason}): ${f.outcome}`),
+    ...(shadow ? [`  shadow ${shadow.policy} ${shadowWords(shadow, instance)} (${shadow.reason})`] : []),
   ]
   return lines.join('\n')
 }
+
+const shadowWords = ({ instance, predictedMs }: NonNullable<LedgerEntry['shadow']>, chosen: string): string =>
+  instance === chosen ? 'agrees' : `would have taken ${instance || 'nobody'}${predictedMs === undefined ? '' : `, expecting ${predictedMs.toFixed(1)} ms`}`

@@ -13,6 +13,10 @@ export const flip: Command = {
   name: 'flip',
   summary: 'Label an instance for prefill, decode, or any phase; what it works on stays there',
   positionals: [{ name: 'INSTANCE', help: 'its id: see `volley pools`' }, { name: 'LABEL', help: 'prefill, decode or any' }],
+  flags: [
+    { name: 'reason', hint: 'TEXT', help: 'why, for those who look at the history' },
+    { name: 'force', help: 'even if its label is young, or nobody would be left for a phase' },
+  ],
   settings: ['nats'],
   run: (input) =>
     withClient(input, async (client) => {
@@ -21,8 +25,14 @@ export const flip: Command = {
       if (label === undefined) {
         throw new VolleyError('invalid_flag', `Cannot label an instance "${wanted}"`, { param: 'LABEL', remedy: `use one of: ${LABELS.join(', ')}` })
       }
-      if (!(await client.flip(instance, label === 'any' ? null : label))) throw unknown(instance)
-      input.output.data({ instance, label }, `${instance} takes ${label === 'any' ? 'any phase' : label} from now on`)
+      const options = { reason: input.text('reason') ?? 'by hand', force: input.has('force') }
+      const made = await client.flip(instance, label === 'any' ? null : label, options)
+      if (made === undefined) throw unknown(instance)
+      if (made.status === 'refused') {
+        throw new VolleyError('flip_refused', `Cannot label ${instance} ${label}: ${made.why}`, { param: 'INSTANCE', remedy: 'wait, or give --force' })
+      }
+      const words = `${instance} takes ${label === 'any' ? 'any phase' : label} ${made.status === 'same' ? 'already' : 'from now on'}`
+      input.output.data({ instance, label, outcome: made.status }, words)
     }),
 }
 

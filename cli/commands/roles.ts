@@ -8,12 +8,13 @@ import process from 'node:process'
 import { type Config, type Role, type Setting, SETTINGS } from '../../runtime/config/mod.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { locateModel } from '../../runtime/models/locate.ts'
+import type { CostProfile } from '../../runtime/policy/mod.ts'
 import { onParentLine } from '../../runtime/platform.ts'
 import type { Command } from '../command.ts'
 import { stopSignal } from '../ui/signals.ts'
 
 /** A role's whole life: resolves when it has ended, which it starts to do when the signal fires. */
-type RunRole = (config: Config, signal: AbortSignal) => Promise<void>
+type RunRole = (config: Config, signal: AbortSignal, pace?: CostProfile) => Promise<void>
 
 /** Each loaded only by the process that plays it. */
 const ROLES: Record<Role, () => Promise<RunRole>> = {
@@ -41,7 +42,8 @@ function role(name: Role, summary: string): Command {
       }
       const model = config.model === undefined ? undefined : await locateModel(config.model)
       const run = await ROLES[name]()
-      await run({ ...config, model }, signal)
+      const pace = config.profilePace === undefined ? undefined : (await import('../../runtime/sim/profiles.ts')).profileOf(config.profilePace)
+      await run({ ...config, model }, signal, pace)
     },
   }
 }

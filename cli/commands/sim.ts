@@ -4,6 +4,8 @@
  */
 import { basename } from 'node:path'
 import process from 'node:process'
+import { machineProfile } from '../../actors/instance/profile.ts'
+import { policyNamed } from '../../actors/policies.ts'
 import { SETTINGS } from '../../runtime/config/mod.ts'
 import { durationMs, integer, type Kind, oneOf, pairs } from '../../runtime/config/kinds.ts'
 import { VolleyError } from '../../runtime/errors.ts'
@@ -21,6 +23,7 @@ import {
   runAtRate,
   runGoodput,
   type RunResult,
+  type SimProfile,
   synthesise,
   thin,
   variantsOf,
@@ -50,6 +53,12 @@ function valueOf<T>(input: Input, flag: string, kind: Kind<T>): T | undefined {
     param: flag,
     remedy: 'see volley sim --help',
   })
+}
+
+/** A profile that ships, or `machine[:MODEL]`: what was measured here. Error: `invalid_flag`. */
+async function profileNamed(name: string): Promise<SimProfile> {
+  const [, model] = /^machine(?::(.+))?$/.exec(name) ?? []
+  return /^machine(?::|$)/.test(name) ? await machineProfile(model) : profileOf(name)
 }
 
 const SYNTHETIC = 'synthetic:'
@@ -99,11 +108,11 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
       'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary; or servegen:FILE:FROM-TO, hours of a day',
   },
-  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}; list tells more (default: 8b)` },
+  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}, or machine[:MODEL], measured here; list tells more (default: 8b)` },
   {
     name: 'policy',
     hint: 'NAME[,NAME]',
-    help: `policies to compare; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and for decode (default: ${DEFAULT_POLICIES})`,
+    help: `policies to compare, or files of your own; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and for decode (default: ${DEFAULT_POLICIES})`,
   },
   { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
   { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
@@ -143,8 +152,8 @@ export const sim: Command = {
     if (measured !== undefined) return printMeasured(output, measured)
     if (input.text('profile') === 'list') return printProfiles(output)
     const labels = valueOf(input, 'labels', pairs(LABELS, integer({ min: 0, max: 1_024 })))
-    const named = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
-    const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (named > 0 ? named : 8)
+    const labelled = Object.values(labels ?? {}).reduce((sum, count) => sum + count, 0)
+    const instances = valueOf(input, 'instances', integer({ min: 1, max: 1_024 })) ?? (labelled > 0 ? labelled : 8)
     const slo = valueOf(input, 'slo', SETTINGS.slo.kind) ?? {}
     const loads = valueOf(input, 'loads', oneOf(['plain', 'corrected'])) ?? 'corrected'
     const seed = valueOf(input, 'seed', integer({ min: 0, max: 2 ** 32 - 1 })) ?? 0
@@ -165,7 +174,7 @@ export const sim: Command = {
         remedy: 'add --slo ttft=3000,tpot=100',
       })
     }
-    const profile = profileOf(input.text('profile') ?? '8b')
+    const profile = await profileNamed(input.text('profile') ?? '8b')
     const linkGbps = valueOf(input, 'link-gbps', number)
     const options = {
       profile,
@@ -175,7 +184,8 @@ export const sim: Command = {
       slo: { ttftMs: slo.ttft ?? Infinity, tpotMs: slo.tpot ?? Infinity },
       restartMs: valueOf(input, 'restart', durationMs({ maxMs: HOUR_MS })) ?? 0,
     }
-    const compared = (input.text('policy') ?? DEFAULT_POLICIES).split(',').map((name) => ({
+    const named = await Promise.all((input.text('policy') ?? DEFAULT_POLICIES).split(',').map(policyNamed))
+    const compared = named.map((name) => ({
       name,
       variants: variantsOf(name, {
         instances,

@@ -26,6 +26,7 @@ export const COMMANDS = {
   explain: { summary: 'the decisions made about a request', load: async () => (await import('./explain.ts')).explain },
   pools: { summary: 'instances, their labels and load', load: async () => (await import('./pools.ts')).pools },
   flip: { summary: 'label an instance by hand', load: async () => (await import('./flip.ts')).flip },
+  policy: { summary: 'which policy decides, and another one', load: async () => (await import('./policy.ts')).policy },
   drain: { summary: 'no new work for an instance', load: async () => (await import('./flip.ts')).drain },
   cancel: { summary: 'end a request', load: async () => (await import('./cancel.ts')).cancel },
   chart: { summary: 'the state-chart as Mermaid', load: async () => (await import('./chart.ts')).chart },

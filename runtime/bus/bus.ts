@@ -107,3 +107,5 @@ export type BucketName =
   | 'volley_models'
   | 'volley_inputs'
   | 'volley_gateways'
+  | 'volley_schedulers'
+  | 'volley_predictions'

@@ -27,8 +27,10 @@ export const PRESENCE_TTL_MS = 3_000
 export const BUCKETS: Record<BucketName, { description: string; history: number; ttl: boolean }> = {
   volley_requests: { description: 'one record a request: state, epoch, holder, next hop', history: 1, ttl: true },
   volley_instances: { description: 'instances that live now, with their numbers', history: 1, ttl: true },
-  volley_labels: { description: 'which phase an instance is labelled for, with history', history: 32, ttl: false },
+  volley_labels: { description: 'which phase an instance is labelled for, by whom and why, and by which policy; with history', history: 32, ttl: false },
   volley_models: { description: 'models served', history: 1, ttl: true },
   volley_inputs: { description: 'prompts too long for a hop', history: 1, ttl: true },
   volley_gateways: { description: 'gateways that live now', history: 1, ttl: true },
+  volley_schedulers: { description: 'schedulers that live now, by which policy they decide, and what a shadow makes of it', history: 1, ttl: true },
+  volley_predictions: { description: 'how far predictions were off, by instance; kept 30 days after the last', history: 1, ttl: true },
 }

@@ -28,12 +28,17 @@ export interface Config {
   labels: Partial<Record<PhaseLabel, number>>
   /** Instances that share a process. */
   perProcess: number
+  /** Name, or path of a file of the user's own. */
   policy: string
   /** A policy that decides on the same events and moves nothing; undefined = none. */
   shadow: string | undefined
+  /** Least times in milliseconds: that a label lasts, and between two flips from prefill to decode; left out = the policy's. */
+  flips: Partial<Record<'dwell' | 'cooldown', number>>
   engine: Record<PhaseLabel, EngineName>
   /** Compute threads of one instance; undefined = the engine's own. */
   threads: number | undefined
+  /** Cost profile whose times the engine's steps are held to; undefined = as fast as they go. */
+  profilePace: string | undefined
   dtype: 'f32' | 'q8' | 'q4' | undefined
   /** Longest sequence in tokens; undefined = what the model was made for. */
   context: number | undefined

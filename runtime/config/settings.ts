@@ -28,6 +28,7 @@ export interface Setting<T> {
 }
 
 const ALL = ['gateway', 'scheduler', 'instance'] as const
+const policy = text('the name of a policy, or the path of a file such as ./my-policy.ts', /^(?:[a-z0-9-]+|.*[\\/].*|.*\.[cm]?[jt]s)$/)
 const engine = oneOf(ENGINES)
 const enginePhases = pairs(LABELS, engine, ':')
 
@@ -100,20 +101,29 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   },
   policy: {
     flag: 'policy',
-    hint: 'NAME',
+    hint: 'NAME|FILE',
     roles: ['scheduler'],
     default: 'static',
-    help: 'who gets which request',
-    kind: text('the name of a policy', /^[a-z0-9-]+$/),
+    help: 'who gets which request: a policy by name, or the file of your own',
+    kind: policy,
   },
   shadow: {
     flag: 'shadow',
-    hint: 'NAME',
+    hint: 'NAME|FILE',
     roles: ['scheduler'],
     default: undefined,
     defaultHelp: 'none',
     help: 'a policy that decides on the same events and moves nothing: its agreement is shown',
-    kind: optional(text('the name of a policy', /^[a-z0-9-]+$/)),
+    kind: optional(policy),
+  },
+  flips: {
+    flag: 'flips',
+    hint: 'dwell=MS,cooldown=MS',
+    roles: ['scheduler'],
+    default: {},
+    defaultHelp: 'dwell=1000, and the cooldown of the policy',
+    help: 'least times in milliseconds: that a label lasts, and between two flips from prefill to decode',
+    kind: pairs(['dwell', 'cooldown'], integer({ min: 0, max: 86_400_000 })),
   },
   engine: {
     flag: 'engine',
@@ -131,6 +141,15 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     defaultHelp: "the engine's own",
     help: 'compute threads of one instance',
     kind: optional(integer({ min: 1, max: 1024 })),
+  },
+  profilePace: {
+    flag: 'profile-pace',
+    hint: 'NAME',
+    roles: ['instance'],
+    default: undefined,
+    defaultHelp: 'none: as fast as it goes',
+    help: 'for experiments: no step of the engine ends before it would on the machine of this cost profile (see volley sim)',
+    kind: optional(text('the name of a cost profile, such as l30b', /^[A-Za-z0-9.-]+$/)),
   },
   dtype: {
     flag: 'dtype',

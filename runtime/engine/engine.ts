@@ -7,6 +7,7 @@
  * `numerics`, whatever else is in the batch, however the prompt was chunked, cached, moved or replayed.
  * @module
  */
+import type { PaceStats } from './forward.ts'
 import type { RgbImage } from './vision/image.ts'
 
 /** How tokens are drawn. All fields are decided at the front door; defaults are filled in there. */
@@ -104,6 +105,8 @@ export interface EngineStats {
   /** Mean milliseconds of recent steps with decodes in them; 0 = none yet. */
   stepMs: number
   memoryBytes: number
+  /** Only of an engine that is held to another machine's times: steps, and those that came late. */
+  pace?: PaceStats
 }
 
 /** Places of a prompt that do not look their tokens up: the vectors come from an encoder. */

@@ -28,6 +28,14 @@ export interface Chunk {
   generated?: boolean
 }
 
+/** How well a Forward keeps to the times of another machine. */
+export interface PaceStats {
+  steps: number
+  /** Steps that this machine could not compute in the time they should have taken, and by how much together. */
+  late: number
+  lateMs: number
+}
+
 export interface Forward {
   readonly config: DecoderConfig
   readonly backend: string
@@ -47,5 +55,7 @@ export interface Forward {
   run(chunks: readonly Chunk[], pool: KvPool): Promise<Float32Array[]>
   /** Bytes the backend holds now, and live tensors (tests watch both). */
   memory(): { bytes: number; tensors: number }
+  /** Held to another machine's times (paced.ts): how well that went. */
+  pace?(): PaceStats
   dispose(): void
 }

@@ -98,6 +98,7 @@ export function arrowV2({
   return {
     name: 'arrow-v2',
     initial: { flippedMs: -1e15, asked: 0, decodeLoad: 0 },
+    flips: { cooldownMs },
 
     onArrival(view, request, state) {
       const able = candidates(view, request)

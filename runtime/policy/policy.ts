@@ -107,6 +107,14 @@ export interface LabelChange {
   readonly reason: string
 }
 
+/** Times between flips. */
+export interface FlipTimes {
+  /** Least time a label lasts. */
+  readonly dwellMs?: number
+  /** Least time between two flips of a model's instances from prefill to decode. */
+  readonly cooldownMs?: number
+}
+
 /** What a policy remembers between calls: plain data that the host keeps and hands back. */
 export type PolicyState = Readonly<Record<string, number>>
 
@@ -140,6 +148,8 @@ export interface Policy<State extends PolicyState = PolicyState> {
   readonly name: string
   /** What it remembers before anything has happened. */
   readonly initial: State
+  /** Times that its flips keep, whichever of several schedulers makes them; an operator's setting goes before. */
+  readonly flips?: FlipTimes
   /** Where a request is prefilled. Also asked for phases of the user's own and for encode. */
   onArrival(view: ClusterView, request: PlaceRequest, state: State): Decision
   /** Where it is decoded: asked when its first token exists. */

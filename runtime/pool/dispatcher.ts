@@ -12,8 +12,9 @@ import type { ClusterView, Decision, LabelChange, PlaceRequest, Policy } from '.
 import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
 import { Chooser } from './chooser.ts'
 import { every } from './holds.ts'
-import { flip } from './labels.ts'
-import { type LedgerEntry, ledgerEntry } from './ledger.ts'
+import { Flipper } from './flipper.ts'
+import type { FlipRules, FlipView } from './labels.ts'
+import { type FlipEntry, type LedgerEntry, ledgerEntry } from './ledger.ts'
 import { slotsOf } from './slots.ts'
 import type { Cluster } from './view.ts'
 
@@ -23,26 +24,32 @@ const PULL_EXPIRES_MS = 2_000
 const PATIENT_DELIVERIES = 2
 /** Most hops taken in one pull: each waits in this process for its own hand-over only. */
 const MAX_PULL = 16
-
+/** Stands for the request in decisions that none asked for. */
+const NO_REQUEST = '_tick'
+const NO_RULES: FlipRules = { dwellMs: 0, cooldownMs: 0 }
 
 export interface DispatcherOptions {
   bus: Bus
   clock: Clock
   cluster: Cluster
   policy: Policy
+  /** What its flips keep. @default {neither dwell nor cooldown} */
+  rules?: FlipRules
   /** Names this scheduler in labels and in the ledger. */
   name: string
   /** Decides on the same views and moves nothing. */
   shadow?: Policy
   /** @default {1000} */
   tickMs?: number
-  onPlaced?: (entry: LedgerEntry) => void
-  onFlip?: (change: LabelChange, applied: boolean) => void
+  onDecided?: (entry: LedgerEntry) => void
+  onFlip?: (entry: FlipEntry) => void
   onError?: (error: unknown) => void
 }
 
 export class Dispatcher {
-  private readonly chooser: Chooser
+  private chooser: Chooser
+  private rules: FlipRules
+  private readonly flipper: Flipper
   private readonly shadow: Chooser | undefined
   private stopTicks: (() => void) | undefined
   private readonly options: DispatcherOptions
@@ -52,7 +59,15 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.options = options
     this.chooser = new Chooser(options.policy)
+    this.rules = options.rules ?? NO_RULES
+    this.flipper = new Flipper(options)
     this.shadow = options.shadow && new Chooser(options.shadow)
+  }
+
+  /** Decides by another policy from the next hop on: what is on its way stays as it was decided. */
+  use(policy: Policy, rules: FlipRules): void {
+    this.chooser = new Chooser(policy)
+    this.rules = rules
   }
 
   /** Serves every phase that some instance has an actor for, from now until `stop`. */
@@ -107,17 +122,17 @@ export class Dispatcher {
     const hop = delivery.json<Hop>()
     const refused = new Set<string>()
     while (clock.monotonic() - pulledAt < ACK_WAIT_MS / 2) {
-      const seen = cluster.flips
+      const seen = cluster.flipView()
       const { decision, entry } = this.decide(hop, refused, delivery.delivery)
-      // A flip that somebody else was faster with: what was decided on is no more.
-      if (!(await this.flipAll(decision.labels ?? [], seen))) continue
+      const flips = await this.flipAll(decision.labels ?? [], seen)
+      if (flips === undefined) continue
       if (decision.instance === undefined) {
         refused.clear()
         await Promise.race([cluster.nextChange(), sleep(clock, 50)])
         continue
       }
-      const outcome = await this.handTo(decision.instance, hop, delivery, decision)
-      if (hop.phase !== TIMER) this.note({ ...entry, outcome, atMs: clock.now() })
+      const outcome = await this.handTo(decision.instance, hop, delivery, decision, entry.predictedMs)
+      if (hop.phase !== TIMER) this.note({ ...entry, flips, outcome, atMs: clock.now() })
       if (!outcome.startsWith('refused')) return
       refused.add(decision.instance)
     }
@@ -128,7 +143,9 @@ export class Dispatcher {
     const view = cluster.view(clock.now())
     const instances = view.instances.filter((i) => !refused.has(i.id))
     const request = placeRequest(hop)
-    const entryOf = (decision: Decision) => ({ decision, entry: ledgerEntry(view, request, decision, this.chooser.policy.name) })
+    const policy = this.chooser.policy.name
+    const entryOf = (decision: Decision, shadow?: { policy: string; decision: Decision }) =>
+      ({ decision, entry: ledgerEntry(view, request, { policy, decision, shadow }) })
     if (hop.phase === TIMER) return entryOf({ instance: instances[0]?.id, scores: {}, reason: 'any' })
     if (hop.phase === 'decode') {
       // Decode goes where the KV is. Where that is gone, whoever gets it finds the loss and says so.
@@ -138,10 +155,8 @@ export class Dispatcher {
     const seen = { ...view, instances }
     const decision = this.chooser.place(seen, request)
     const other = this.shadow?.place(seen, request)
-    const made = entryOf(this.orStays(decision, request, seen, delivery))
-    if (other === undefined) return made
-    const shadow = { policy: this.shadow!.policy.name, instance: other.instance ?? '', reason: other.reason }
-    return { ...made, entry: { ...made.entry, shadow } }
+    const shadow = other && { policy: this.shadow!.policy.name, decision: other }
+    return entryOf(this.orStays(decision, request, seen, delivery), shadow)
   }
 
   /**
@@ -158,36 +173,38 @@ export class Dispatcher {
   private async tick(): Promise<void> {
     const { clock, cluster } = this.options
     const view = cluster.view(clock.now())
-    const seen = cluster.flips
+    const seen = cluster.flipView()
     this.shadow?.tick(view)
-    await this.flipAll(this.chooser.tick(view), seen)
+    const policy = this.chooser.policy.name
+    for (const flip of (await this.flipAll(this.chooser.tick(view), seen)) ?? []) {
+      const { instance, label, reason, outcome } = flip
+      this.note({
+        outcome, request: NO_REQUEST, phase: label, policy, instance, reason, scores: {}, predictedMs: undefined, flips: [flip],
+        atMs: clock.now(),
+      })
+    }
   }
 
-  /** Carries flips out, one after the other; false = another scheduler was faster. */
-  private async flipAll(changes: readonly LabelChange[], seen: number): Promise<boolean> {
-    const { bus, clock, cluster, name, onFlip } = this.options
-    let last: number | undefined = seen
-    for (const change of changes) {
-      last = await flip(bus, clock, change, name, last)
-      onFlip?.(change, last !== undefined)
-      if (last === undefined) {
-        await Promise.race([cluster.nextChange(), sleep(clock, 50)])
-        return false
-      }
-    }
-    return true
+  private flipAll(changes: readonly LabelChange[], seen: FlipView): Promise<FlipEntry[] | undefined> {
+    return this.flipper.carryOut(changes, seen, this.chooser.policy.name, this.rules)
   }
 
   private note(entry: LedgerEntry): void {
     this.options.bus.publish(subjects.decision(entry.request, entry.phase), JSON.stringify(entry))
-    this.options.onPlaced?.(entry)
+    this.options.onDecided?.(entry)
   }
 
-  private async handTo(instance: string, hop: Hop, delivery: Delivery, { decodeHere = false, decodeAt }: Decision): Promise<string> {
+  private async handTo(
+    instance: string,
+    hop: Hop,
+    delivery: Delivery,
+    { decodeHere = false, decodeAt }: Decision,
+    predictedMs: number | undefined,
+  ): Promise<string> {
     const { bus, cluster } = this.options
     const { ackSubject, seq, delivery: count } = delivery
     const placement = cluster.place(instance, slotsOf(hop.phase), placeRequest(hop).promptTokens)
-    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere, decodeAt: decodeAt ?? null }
+    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere, decodeAt: decodeAt ?? null, predictedMs: predictedMs ?? null }
     let outcome = 'timeout'
     let accepted: number | undefined
     try {

@@ -19,6 +19,7 @@ import { every } from './holds.ts'
 import { publishHop, recordAfter } from './hops.ts'
 import { inject, purgeRequest } from './inject.ts'
 import { Job } from './job.ts'
+import type { ActualEntry } from './ledger.ts'
 import { emit, emitStates, releasesOf } from './perform.ts'
 import { LookNow, Reader } from './reader.ts'
 import { type Found, Records } from './records.ts'
@@ -41,6 +42,8 @@ export interface HostOptions {
   release: (ref: Json, attempt: number) => void
   /** Something changed that a scheduler would like to know. */
   onChange?: () => void
+  /** A prediction met what came of it. */
+  onActual?: (actual: ActualEntry) => void
   onError?: (error: unknown, request: string) => void
 }
 
@@ -224,8 +227,19 @@ export class InstanceHost {
         event = failureOf(new VolleyError('gateway_gone', error.message))
       } else event = failureOf(error)
     }
-    if (this.jobs.get(hop.id) === job) await this.finish(job, event)
-    else this.discard(job)
+    if (this.jobs.get(hop.id) !== job) return this.discard(job)
+    this.compare(job, event)
+    await this.finish(job, event)
+  }
+
+  /** A hop whose report says what was predicted of it: both go beside the decision. */
+  private compare({ id: request, handOver: { hop, predictedMs } }: Job, { report }: PhaseEvent): void {
+    const { bus, clock, id, onActual } = this.options
+    const actualMs = report?.['actualMs']
+    if (typeof predictedMs !== 'number' || typeof actualMs !== 'number') return
+    const entry: ActualEntry = { outcome: 'actual', request, phase: hop.phase, instance: id, predictedMs, actualMs, atMs: clock.now() }
+    bus.publish(subjects.decision(request, hop.phase), JSON.stringify(entry))
+    onActual?.(entry)
   }
 
   /** Of a job that was dropped while its actor worked: what it has kept since then is named in no record. */

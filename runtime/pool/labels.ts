@@ -1,58 +1,137 @@
 /**
- * Which phase an instance is labelled for: scheduler-side metadata, changed by compare-and-set only, so that two who
- * decide at once cannot both win. The instance itself never looks at it: work that is there finishes there.
+ * Which phase an instance is labelled for: scheduler-side metadata. A change is one step of the label's chart
+ * (runtime/machine/label.ts), made a compare-and-set, so that two who decide at once cannot both win. The instance
+ * itself never looks at it: work that is there finishes there.
  * @module
  */
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
-import type { Label, LabelChange } from '../policy/policy.ts'
+import { type LabelAsk, type LabelRest, NO_LABEL, stepLabel } from '../machine/label.ts'
+import type { Label } from '../policy/policy.ts'
 
-/** Value of `volley_labels/<instance>`. */
-export interface LabelValue {
+/** Value of `volley_labels/<instance>`; the label first, so that `nats kv history` reads well. */
+export interface LabelValue extends LabelRest {
   label: Label | null
-  sinceMs: number
-  /** Who asked, and why. */
-  by: string
-  reason: string
+  was: Label | null
+  /** `sinceMs` for people. */
+  since: string
+  /** The process that carried it out. */
+  via: string
 }
 
-/** Key beside the instances' own: every flip must raise it first, so that two schedulers that saw the same cluster cannot both flip. */
+/**
+ * Key beside the instances' own: every flip raises it first, with the new value in it. Whoever saw a revision of it has
+ * seen every flip up to there, even one whose author died before the instance's own key was written.
+ */
 export const FLIPS_KEY = '_flips'
 
-/**
- * Flips an instance's label as one scheduler decided it. `seen` is the revision of the flips key that it decided with.
- * Answers the flips key's new revision; undefined = another flip came in between: look at the cluster again. Error: `bus_timeout`.
- */
-export async function flip(bus: Bus, clock: Clock, change: LabelChange, by: string, seen: number): Promise<number | undefined> {
-  let revision: number
-  try {
-    const note = { instance: change.instance, label: change.label, atMs: clock.now(), by }
-    revision = await bus.bucket('volley_labels').put(FLIPS_KEY, JSON.stringify(note), { expect: seen })
-  } catch (error) {
-    if (isVolleyError(error, 'bus_conflict')) return undefined
-    throw error
-  }
-  await setLabel(bus, clock, change.instance, { label: change.label, by, reason: change.reason })
-  return revision
+/** Value of {@linkcode FLIPS_KEY}. */
+export interface FlipNote {
+  instance: string
+  value: LabelValue
+}
+
+/** Times that flips keep. */
+export interface FlipRules {
+  /** Least time a label lasts. */
+  dwellMs: number
+  /** Least time between two flips of a model's instances from prefill to decode by policies. */
+  cooldownMs: number
+}
+
+/** One instance as far as its label goes. */
+export interface Member {
+  id: string
+  model: string
+  draining: boolean
+  value: LabelValue | undefined
+}
+
+/** A wish for another label. */
+export interface FlipAsk {
+  instance: string
+  label: Label | null
+  /** `policy NAME` or `operator`. */
+  by: string
+  reason: string
+  /** Whatever the rules say. @default {false} */
+  force?: boolean
+}
+
+/** `outrun`: another flip came in between; look at the cluster again. `same`: it has that label. */
+export type FlipOutcome =
+  | { status: 'applied'; revision: number; value: LabelValue }
+  | { status: 'refused' | 'same'; why: string }
+  | { status: 'outrun' }
+
+/** What a flip is decided on: everybody who lives, and the revision of {@linkcode FLIPS_KEY} they were seen at (0 = none). */
+export interface FlipView {
+  members: readonly Member[]
+  seen: number
 }
 
 /**
- * Sets a label where it is still at `expect` (a revision; 0 = never set; undefined = whatever it is). False: somebody
- * else was first. Error: `bus_timeout`.
+ * Flips one label, if the rules allow it and nothing has flipped since it was decided. `via` names the process. Error:
+ * `bus_timeout` (the flip may have happened: look again).
  */
-export async function setLabel(
-  bus: Bus,
-  clock: Clock,
-  instance: string,
-  { label, by, reason, expect }: { label: Label | null; by: string; reason: string; expect?: number },
-): Promise<boolean> {
-  const value: LabelValue = { label, sinceMs: clock.now(), by, reason }
+export async function flip(bus: Bus, clock: Clock, ask: FlipAsk, view: FlipView, rules: FlipRules, via: string): Promise<FlipOutcome> {
+  const bucket = bus.bucket('volley_labels')
+  const atMs = clock.now()
+  const rest = view.members.find((m) => m.id === ask.instance)?.value ?? NO_LABEL
+  const made = stepLabel(rest, { force: false, ...ask, ...rules, atMs, ...poolOf(ask, view.members) })
+  if ('refused' in made) return { status: made.same ? 'same' : 'refused', why: made.refused }
+  const value = valueOf(made.next, via)
   try {
-    await bus.bucket('volley_labels').put(instance, JSON.stringify(value), expect === undefined ? {} : { expect })
-    return true
+    await finishLast(bus, view.seen)
+    const note: FlipNote = { instance: ask.instance, value }
+    const revision = await bucket.put(FLIPS_KEY, JSON.stringify(note), { expect: view.seen })
+    await bucket.put(ask.instance, JSON.stringify(value))
+    return { status: 'applied', revision, value }
   } catch (error) {
-    if (isVolleyError(error, 'bus_conflict')) return false
+    if (isVolleyError(error, 'bus_conflict')) return { status: 'outrun' }
     throw error
   }
+}
+
+/** Writes the last flip's own key, should its author have died in between: the next note would hide it. */
+async function finishLast(bus: Bus, seen: number): Promise<void> {
+  if (seen === 0) return
+  const bucket = bus.bucket('volley_labels')
+  const last = await bucket.get(FLIPS_KEY)
+  // Somebody is ahead of us: the compare-and-set that follows says so.
+  if (last?.revision !== seen) return
+  const { instance, value } = last.json<FlipNote>()
+  const own = await bucket.get(instance)
+  const { flips = 0 } = own?.json<LabelValue>() ?? {}
+  if (flips < value.flips) await bucket.put(instance, JSON.stringify(value), { expect: own?.revision ?? 0 })
+}
+
+/** What the rules look at besides the label itself. */
+function poolOf({ instance, label }: FlipAsk, members: readonly Member[]): Pick<LabelAsk, 'orphan' | 'poolToDecodeMs'> {
+  const self = members.find((m) => m.id === instance)
+  const others = members.filter((m) => m.id !== instance && m.model === self?.model && !m.draining)
+  const given = self?.value?.label ?? null
+  const takes = (phase: Label, carried: Label | null) => carried === null || carried === phase
+  const phases: Label[] = given === null ? ['prefill', 'decode'] : [given]
+  const orphan = phases.find((phase) =>
+    takes(phase, given) && !takes(phase, label) && !others.some((m) => takes(phase, m.value?.label ?? null))
+  )
+  return { orphan, poolToDecodeMs: Math.max(0, ...members.filter((m) => m.model === self?.model).map((m) => m.value?.toDecodeMs ?? 0)) }
+}
+
+/** Labels an instance that starts, if it has never had a label: one that starts again goes on with its own. Error: `bus_timeout`. */
+export async function labelAtStart(bus: Bus, clock: Clock, instance: string, label: Label): Promise<void> {
+  const rest = { ...NO_LABEL, label, by: 'start', reason: 'named by --labels', sinceMs: clock.now() }
+  try {
+    await bus.bucket('volley_labels').put(instance, JSON.stringify(valueOf(rest, instance)), { expect: 0 })
+  } catch (error) {
+    if (!isVolleyError(error, 'bus_conflict')) throw error
+  }
+}
+
+function valueOf(rest: LabelRest, via: string): LabelValue {
+  const { label, by, reason, sinceMs, was, ...more } = rest
+  const since = new Date(sinceMs).toISOString()
+  return { label: label as Label | null, since, by, reason, was: was as Label | null, via, sinceMs, ...more }
 }

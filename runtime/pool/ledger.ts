@@ -3,7 +3,7 @@
  * what came of it.
  * @module
  */
-import type { ClusterView, Decision, PlaceRequest, Score } from '../policy/policy.ts'
+import type { ClusterView, Decision, LabelChange, PlaceRequest, Score } from '../policy/policy.ts'
 import { iterationMs, prefillMs } from '../policy/profile.ts'
 
 /** One decision, as it is kept beside the request's events. */
@@ -20,23 +20,74 @@ export interface LedgerEntry {
   scores: Record<string, Score>
   /** Prefill: time until its first token there. Decode: time of one iteration with it. */
   predictedMs: number | undefined
-  /** Flips that went with it. */
-  flips: { instance: string; label: string; reason: string }[]
-  /** What the shadow policy would have done. */
-  shadow?: { policy: string; instance: string; reason: string }
+  /** What it was in the end: told by the instance, once. */
+  actualMs?: number
+  /** Flips that went with it, and what became of them: `applied`, or why not. */
+  flips: FlipEntry[]
+  /** What the shadow policy would have done, and what was to be expected of that. */
+  shadow?: { policy: string; instance: string; reason: string; predictedMs: number | undefined }
   atMs: number
 }
 
-/** The entry of a decision before it is handed over. */
-export function ledgerEntry(view: ClusterView, request: PlaceRequest, decision: Decision, policy: string): LedgerEntry {
-  const chosen = view.instances.find((i) => i.id === decision.instance)
-  let predictedMs: number | undefined
-  if (chosen && request.slots === 'prefill') predictedMs = chosen.prefillWaitMs + prefillMs(chosen.profile, request.promptTokens)
+/** A flip in the ledger. */
+export interface FlipEntry extends LabelChange {
+  outcome: string
+}
+
+/** What an instance adds to a decision when it knows: kept beside it. */
+export interface ActualEntry {
+  outcome: 'actual'
+  request: string
+  phase: string
+  instance: string
+  predictedMs: number
+  actualMs: number
+  atMs: number
+}
+
+/** Time that a choice is expected to take: until the first token, or a token. */
+function predictionOf(view: ClusterView, request: PlaceRequest, instance: string | undefined): number | undefined {
+  const chosen = view.instances.find((i) => i.id === instance)
+  if (chosen && request.slots === 'prefill') return chosen.prefillWaitMs + prefillMs(chosen.profile, request.promptTokens)
   if (chosen && request.slots === 'decode') {
-    predictedMs = iterationMs(chosen.profile, 0, 0, chosen.decodeTokens + request.promptTokens, chosen.decodes + 1)
+    return iterationMs(chosen.profile, 0, 0, chosen.decodeTokens + request.promptTokens, chosen.decodes + 1)
   }
+  return undefined
+}
+
+/** A decision, and a shadow's beside it. */
+export interface Decided {
+  policy: string
+  decision: Decision
+  shadow?: { policy: string; decision: Decision } | undefined
+}
+
+/** The entry of a decision before it is handed over. */
+export function ledgerEntry(view: ClusterView, request: PlaceRequest, { policy, decision, shadow }: Decided): LedgerEntry {
   return {
     outcome: '', request: request.id, phase: request.phase, policy, instance: decision.instance ?? '', reason: decision.reason,
-    scores: decision.scores, predictedMs, flips: (decision.labels ?? []).map((l) => ({ ...l })), atMs: view.nowMs,
+    scores: decision.scores, predictedMs: predictionOf(view, request, decision.instance), flips: [], atMs: view.nowMs,
+    ...(shadow && {
+      shadow: {
+        policy: shadow.policy, instance: shadow.decision.instance ?? '', reason: shadow.decision.reason,
+        predictedMs: predictionOf(view, request, shadow.decision.instance),
+      },
+    }),
   }
+}
+
+/** Decisions with what instances told about them later: the actual of a decode is that of the transfer that placed it, too. */
+export function withActuals(stored: readonly (LedgerEntry | ActualEntry)[]): LedgerEntry[] {
+  const entries = stored.filter((entry): entry is LedgerEntry => entry.outcome !== 'actual').map((entry) => ({ ...entry }))
+  for (const actual of stored) {
+    if (actual.outcome !== 'actual') continue
+    const phases = actual.phase === 'decode' ? ['decode', 'transfer'] : [actual.phase]
+    for (const phase of phases) {
+      const about = entries.findLast((e) =>
+        e.phase === phase && e.instance === actual.instance && e.outcome === 'accepted' && e.atMs <= actual.atMs
+      )
+      if (about) about.actualMs = actual.actualMs as number
+    }
+  }
+  return entries
 }

@@ -3,11 +3,11 @@
  * shown yet (a burst inside one heartbeat must not land on one instance).
  * @module
  */
-import type { Bus, Subscription } from '../bus/bus.ts'
+import type { Bus, Entry, Subscription } from '../bus/bus.ts'
 import type { SlotClass } from './actor.ts'
 import type { ClusterView, InstanceView, Slo } from '../policy/policy.ts'
 import { encodeMs, prefillMs } from '../policy/profile.ts'
-import { FLIPS_KEY, type LabelValue } from './labels.ts'
+import { type FlipNote, FLIPS_KEY, type FlipView, type LabelValue } from './labels.ts'
 import type { InstanceStats } from './stats.ts'
 
 interface Placement {
@@ -23,7 +23,7 @@ const WAIT_MEAN_MS = 1_000
 export class Cluster {
   placements = 0
   /** Revision of the flips key: a flip is decided with it, and expects it. */
-  flips = 0
+  private flips = 0
   private readonly slo: Slo
   private readonly waits = new Map<string, { meanMs: number; atMs: number }>()
   private readonly stats = new Map<string, InstanceStats>()
@@ -44,8 +44,8 @@ export class Cluster {
         else this.gone(id)
       }),
       await bus.bucket('volley_labels').watch((id, entry) => {
-        if (id === FLIPS_KEY) this.flips = entry?.revision ?? 0
-        else this.labels.set(id, entry?.json<LabelValue>())
+        if (id === FLIPS_KEY) this.flipped(entry)
+        else if (!id.startsWith('_')) this.labels.set(id, entry?.json<LabelValue>())
         this.changed()
       }),
       bus.subscribe('volley.v1.inst.*.stats', (message) => this.heard(message.json<InstanceStats>())),
@@ -60,6 +60,14 @@ export class Cluster {
   /** Everybody who is alive, corrected by the ledger. */
   view(nowMs = 0): ClusterView {
     return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements, nowMs, slo: this.slo }
+  }
+
+  /** What a flip is decided on, as it is now. */
+  flipView(): FlipView {
+    const members = [...this.stats.values()].map((s) => ({
+      id: s.id, model: s.model, draining: s.state === 'draining', value: this.labels.get(s.id),
+    }))
+    return { members, seen: this.flips }
   }
 
   phases(): string[] {
@@ -91,6 +99,14 @@ export class Cluster {
   /** Resolves at the next change of anything above. */
   nextChange(): Promise<void> {
     return new Promise((resolve) => this.wake.push(resolve))
+  }
+
+  /** The note holds the label itself, which its own key may not show yet. */
+  private flipped(entry: Entry | undefined): void {
+    this.flips = entry?.revision ?? 0
+    if (entry === undefined) return
+    const { instance, value } = entry.json<FlipNote>()
+    this.labels.set(instance, value)
   }
 
   private heard(stats: InstanceStats): void {

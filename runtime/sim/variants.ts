@@ -5,7 +5,7 @@
  * @module
  */
 import { VolleyError } from '../errors.ts'
-import { type Label, LABELS, type Loads, type Phase, PHASES, type Policy, policyNames, policyOf } from '../policy/mod.ts'
+import { knownPolicies, type Label, LABELS, type Loads, type Phase, PHASES, type Policy, policyOf } from '../policy/mod.ts'
 import type { Batching } from './instance.ts'
 
 /** One set-up of a cluster. */
@@ -45,10 +45,10 @@ export function variantsOf(name: string, options: VariantOptions): Variant[] {
   if (name === 'best-colocated') {
     return BATCHINGS.map((each) => variant(policyOf('colocated'), spread({}, instances), each, true))
   }
-  if (!policyNames.includes(name)) {
+  if (!knownPolicies().includes(name)) {
     throw new VolleyError(
       'policy_invalid',
-      `Cannot use policy "${name}": known are ${[...policyNames, ...SWEEPS].join(', ')}`,
+      `Cannot use policy "${name}": known are ${[...knownPolicies(), ...SWEEPS].join(', ')}`,
       {
         param: 'policy',
       },

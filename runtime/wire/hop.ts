@@ -96,6 +96,8 @@ export interface HandOver {
   decodeHere: boolean
   /** Decided with a prefill, too: where the decode should go later; null = not yet. */
   decodeAt: string | null
+  /** What the scheduler expects (runtime/pool/ledger.ts), for comparison; null = nothing. */
+  predictedMs: number | null
 }
 
 export type HandOverReply =

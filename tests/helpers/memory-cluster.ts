@@ -7,6 +7,7 @@ import { Instance } from '../../actors/instance/instance.ts'
 import { ClusterFront } from '../../actors/gateway/cluster-front.ts'
 import type { Submission } from '../../actors/gateway/front.ts'
 import { decode } from '../../actors/decode/actor.ts'
+import { Scheduler } from '../../actors/scheduler/scheduler.ts'
 import { prefill } from '../../actors/prefill/actor.ts'
 import { transfer } from '../../actors/transfer/actor.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
@@ -44,6 +45,9 @@ export interface MemoryClusterOptions {
   instances?: number
   schedulers?: number
   policy?: Policy
+  /** Whole schedulers, which an operator may tell to decide otherwise; goes before `policy`. */
+  policyName?: string
+  shadow?: string
   actors?: Actor[]
   /** KV blocks of four tokens that each instance has. */
   blocksTotal?: number
@@ -58,6 +62,7 @@ export class MemoryCluster {
   readonly server = new MemoryServer(this.clock)
   readonly processes = new Map<string, Process>()
   readonly instances: Instance[] = []
+  readonly schedulers: Scheduler[] = []
   readonly engines: ScriptEngine[] = []
   readonly errors: unknown[] = []
   front!: ClusterFront
@@ -86,12 +91,19 @@ export class MemoryCluster {
 
   async start(): Promise<void> {
     const { instances = 2, schedulers = 2, policy = policyOf('round-robin'), actors = [prefill, transfer, decode] } = this.options
-    const { text = scriptText } = this.options
+    const { text = scriptText, policyName, shadow } = this.options
     let ready = false
     const up = async () => {
       for (let i = 1; i <= instances; i++) await this.startInstance(`i${i}`, actors)
       for (let i = 1; i <= schedulers; i++) {
         const { bus, clock } = this.process(`s${i}`)
+        if (policyName !== undefined) {
+          const slo = { ttftMs: 1_000, tpotMs: 50 }
+          const scheduler = new Scheduler({ bus, clock, name: `s${i}`, policy: policyName, shadow, slo, times: {}, onError: (e) => this.errors.push(e) })
+          this.schedulers.push(scheduler)
+          await scheduler.start()
+          continue
+        }
         const cluster = new Cluster()
         await cluster.start(bus)
         const dispatcher = new Dispatcher({ bus, clock, cluster, policy, name: `s${i}`, onError: (e) => this.errors.push(e) })

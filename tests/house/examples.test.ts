@@ -10,6 +10,7 @@ import { decode } from '../../actors/decode/actor.ts'
 import { prefill } from '../../actors/prefill/actor.ts'
 import { show } from '../../actors/show/actor.ts'
 import { transfer } from '../../actors/transfer/actor.ts'
+import { policyNamed } from '../../actors/policies.ts'
 import { actors, pipelines } from '../../examples/02-guarded-answer/pipeline.ts'
 import { natsBus } from '../../runtime/bus/nats.ts'
 import { realClock, sleep } from '../../runtime/clock.ts'
@@ -28,16 +29,17 @@ const folders = [...new Set(files.map((path) => path.split('/')[1]!))]
 const RUN_BY: Record<string, string> = {
   '01-follow-requests': 'prints transitions as they happen',
   '02-guarded-answer': 'a prompt, refused or answered',
+  '03-own-policy': 'serves requests in a cluster',
 }
 
 describe('examples', () => {
   test('each is numbered and has one way in', () => {
     const wrong = folders.filter((folder) =>
       !/^\d\d-[a-z0-9-]+$/.test(folder) ||
-      files.filter((path) => path.startsWith(`examples/${folder}/`) && /\/(?:main|pipeline)\.ts$/.test(path)).length !==
+      files.filter((path) => path.startsWith(`examples/${folder}/`) && /\/(?:main|pipeline|policy)\.ts$/.test(path)).length !==
         1
     )
-    expect(wrong.map((folder) => `examples/${folder}: name it NN-what-it-shows, with one main.ts or pipeline.ts`))
+    expect(wrong.map((folder) => `examples/${folder}: name it NN-what-it-shows, with one main.ts, pipeline.ts or policy.ts`))
       .toEqual([])
   })
 
@@ -126,6 +128,20 @@ describe('02-guarded-answer: a prompt, refused or answered', () => {
     expect(shown.map(({ token }) => token)).toEqual(answerOf(3))
     expect(count(states, 'prefill')).toBe(3)
     expect(count(states, 'validate')).toBe(3)
+  })
+})
+
+describe('03-own-policy, by its file', () => {
+  test('serves requests in a cluster', async () => {
+    const policyName = await policyNamed(join(root, 'examples/03-own-policy/policy.ts'))
+    expect(policyName).toBe('short-first')
+    const cluster = new MemoryCluster({ policyName })
+    await cluster.start()
+    let result: Awaited<ReturnType<typeof readAll>> | undefined
+    void cluster.front.submit(submission(), new AbortController().signal).then(async (open) => (result = await readAll(open.tokens)))
+    expect(await cluster.clock.runUntil(() => result !== undefined, 60_000)).toBe(true)
+    expect(cluster.errors).toEqual([])
+    expect(result!.shown.map(({ token }) => token)).toEqual([0, 1, 2, 3, 4].map((i) => scriptedToken([5, 6, 7], 1, 0, i)))
   })
 })
 

@@ -76,6 +76,7 @@ export class EngineCore implements Engine {
       decodeTokensTotal: meter.decodeTokens,
       stepMs: meter.stepMs,
       memoryBytes: this.#forward.memory().bytes + pool.data.byteLength,
+      ...(this.#forward.pace && { pace: this.#forward.pace() }),
     }
   }
 

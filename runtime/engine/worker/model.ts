@@ -7,6 +7,7 @@ import { VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Forward } from '../forward.ts'
 import type { ModelSource } from '../load/source.ts'
+import { type Pace, paced } from '../paced.ts'
 import { byPhase } from '../phases.ts'
 import type { LoadedModel } from './protocol.ts'
 
@@ -25,9 +26,9 @@ const modules = {
 
 /**
  * Loads `modelPath` on `backend`, or with `decodeBackend` on two: prompts on the first, generated tokens on the second.
- * All other fields go to the backends (`threads`, …). Error: `invalid_config`.
+ * `pace` (paced.ts) holds its steps to another machine's times. All other fields go to the backends (`threads`, …). Error: `invalid_config`.
  */
-export default async function loadModel({ modelPath, decodeBackend, ...options }: JsonObject): Promise<LoadedModel> {
+export default async function loadModel({ modelPath, decodeBackend, pace, ...options }: JsonObject): Promise<LoadedModel> {
   if (typeof modelPath !== 'string') throw new VolleyError('invalid_config', 'An engine needs the path of a model')
   const { openModel } = (await import(modules.load)) as Loaders
   const { tfjsForward } = (await import(modules.tfjs)) as Backends
@@ -36,7 +37,8 @@ export default async function loadModel({ modelPath, decodeBackend, ...options }
     const first = await tfjsForward(source, options)
     const mixed = typeof decodeBackend === 'string' && decodeBackend !== options['backend']
     const forward = mixed ? byPhase(first, await tfjsForward(source, { ...options, backend: decodeBackend })) : first
-    return { forward, model: source.name, modelDigest: source.digest }
+    const held = pace === undefined ? forward : paced(forward, pace as Pace)
+    return { forward: held, model: source.name, modelDigest: source.digest }
   } finally {
     source.close()
   }

@@ -11,6 +11,7 @@ import { durationMs, integer, type Kind, oneOf, pairs } from '../../runtime/conf
 import { VolleyError } from '../../runtime/errors.ts'
 import { LABELS } from '../../runtime/policy/mod.ts'
 import {
+  drawBurstgpt,
   drawServegen,
   loadOf,
   measuredNames,
@@ -62,6 +63,7 @@ async function profileNamed(name: string): Promise<SimProfile> {
 }
 
 const SYNTHETIC = 'synthetic:'
+const BURSTGPT = 'burstgpt:'
 const SERVEGEN = /^servegen:(.+?)(?::(\d+)-(\d+))?$/
 const DAY = ['0', '24'] as const
 
@@ -78,6 +80,7 @@ function traceOf(input: Input, seed: number): { name: string; open: OpenTrace } 
   const [, clients, from = DAY[0], to = DAY[1]] = SERVEGEN.exec(text) ?? []
   const rows = async function* () {
     if (segments) yield* synthesise(segments, seed)
+    else if (text.startsWith(BURSTGPT)) yield* drawBurstgpt(text.slice(BURSTGPT.length), seed)
     else if (clients !== undefined) yield* drawServegen(clients, [Number(from), Number(to)], seed)
     else yield* readTrace(text)
   }
@@ -106,7 +109,7 @@ const FLAGS: readonly FlagSpec[] = [
     name: 'trace',
     hint: 'FILE',
     help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
-      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary; or servegen:FILE:FROM-TO, hours of a day',
+      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary, synthetic:swing; or servegen:FILE:FROM-TO, hours of a day; or burstgpt:FILE, every tenth arrival',
   },
   { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}, or machine[:MODEL], measured here; list tells more (default: 8b)` },
   {

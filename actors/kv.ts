@@ -4,17 +4,23 @@
  */
 import type { HoldInfo } from '../runtime/engine/engine.ts'
 import type { JsonObject } from '../runtime/json.ts'
-import type { KvRef } from '../runtime/machine/generate.ts'
+import type { EncoderRef, KvRef } from '../runtime/machine/generate.ts'
 
 interface InstanceName {
   id: string
   incarnation: string
 }
 
-export function kvRef(info: HoldInfo, { id, incarnation }: InstanceName, ticket: JsonObject | null): KvRef {
+/** `encoder`: what encoded the pictures in it; `ticket`: for whoever moves it. */
+export function kvRef(
+  info: HoldInfo,
+  { id, incarnation }: InstanceName,
+  { encoder, ticket }: { encoder: EncoderRef | null; ticket: JsonObject | null },
+): KvRef {
   const { hold, tokens, bytes, blocks, numerics } = info
-  return { instance: id, incarnation, hold, tokens, bytes, blocks, numerics, ticket }
+  return { instance: id, incarnation, hold, tokens, bytes, blocks, numerics, encoder, ticket }
 }
 
-/** Whether the KV is on this very life of this instance. */
-export const isHere = (kv: KvRef, { id, incarnation }: InstanceName): boolean => kv.instance === id && kv.incarnation === incarnation
+/** Whether what is held is on this very life of this instance. */
+export const isHere = (held: Pick<KvRef, 'instance' | 'incarnation'>, { id, incarnation }: InstanceName): boolean =>
+  held.instance === id && held.incarnation === incarnation

@@ -7,6 +7,7 @@ import { type MicroEndpoint, type MicroService, serveMicro } from '../runtime/bu
 import { natsBus } from '../runtime/bus/nats.ts'
 import type { Config } from '../runtime/config/mod.ts'
 import { VolleyError } from '../runtime/errors.ts'
+import { TRANSFER_MODES, type TransferMode } from '../runtime/transfer/plane.ts'
 import { version } from '../runtime/version.ts'
 
 /** Connects and makes the streams and buckets. Errors: `bus_unreachable`, `server_too_old`. */
@@ -28,3 +29,11 @@ export const listService = (bus: Bus, name: string, description: string, endpoin
 /** Resolves when the signal fires. */
 export const stopped = (signal: AbortSignal): Promise<void> =>
   signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+
+/**
+ * How this process offers bytes. Where memory is forced, NATS is there, too: what a gateway has is in another process than
+ * any engine.
+ */
+export function modesOf({ transfer }: Config): readonly TransferMode[] {
+  return transfer === 'auto' ? TRANSFER_MODES : transfer === 'memory' ? ['memory', 'nats'] : [transfer]
+}

@@ -1,5 +1,5 @@
 /**
- * One measured prefill and one measured decode through the engine port, greedy.
+ * One measured prefill, one measured decode (greedy) and one measured encode through the engine port.
  * @module
  */
 import type { SamplingParams } from '../runtime/engine/engine.ts'
@@ -40,4 +40,17 @@ export async function decode(engine: EngineThread, batch: number, tokens: number
   const ms = performance.now() - startedMs
   engine.release(hold)
   return ms
+}
+
+/** Milliseconds of so many tiles of an uncut picture of noise, asked for in calls of `together`, its resizing included. */
+export async function encode(engine: EngineThread, tiles: number, together: number, run: number): Promise<number> {
+  const { signal } = new AbortController()
+  const side = 64
+  const data = Uint8Array.from({ length: side * side * 3 }, (_, i) => Math.imul(i + run + 2, 0x9e3779b1) >>> 24)
+  const startedMs = performance.now()
+  for (let done = 0; done < tiles; done += together) {
+    const asked = new Array<number>(Math.min(together, tiles - done)).fill(0)
+    await engine.encode?.({ image: { width: side, height: side, data }, whole: true, tiles: asked }, signal)
+  }
+  return performance.now() - startedMs
 }

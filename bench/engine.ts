@@ -3,14 +3,16 @@
  * port as an instance uses it (sampling included, greedy). With a competitor both run in turns, and a ratio is printed.
  *
  *     volley bench engine [--model PATH] [--engine wasm|cpu|tensorflow|prefill:tensorflow,decode:wasm] [--threads 1,2]
- *                         [--prompt 512] [--tokens 128] [--batch 1,8] [--repeats 3] [--compare tfjs] [--json]
+ *                         [--prompt 512] [--tokens 128] [--batch 1,8] [--tiles 8] [--repeats 3] [--compare tfjs] [--json]
+ *
+ * Of a model that sees, tiles a second too: `--tiles` in one call beside as many one by one.
  * @module
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { toEngines } from './engine-names.ts'
-import { decode, DECODE_PROMPT, prefill } from './engine-runs.ts'
+import { decode, DECODE_PROMPT, encode, prefill } from './engine-runs.ts'
 import { benchFlags, count, counts, print, quantile, round } from './flags.ts'
 import { machine } from './machine.ts'
 import { tensorflowEnvironment } from '../runtime/engine/native/environment.ts'
@@ -28,7 +30,7 @@ const CHUNK = 256
 export async function main(argv: readonly string[]): Promise<void> {
   const { json, ...flags } = benchFlags(argv, {
     model: process.env['VOLLEY_MODEL'] ?? '', engine: 'wasm', threads: '1', prompt: '512', tokens: '128', batch: '1,8',
-    repeats: '3', compare: '',
+    tiles: '8', repeats: '3', compare: '',
   })
   const engines = toEngines(flags.engine)
   const native = Object.values(engines).includes('tensorflow')
@@ -71,10 +73,33 @@ export async function main(argv: readonly string[]): Promise<void> {
       for (const batch of batches) {
         show('decode', batch, tokens, await inTurns([ours, theirs], repeats, (engine, run) => decode(engine, batch, tokens, run)))
       }
+      if (ours.encode) await encodes(ours, counts('tiles', flags.tiles), repeats, (line) => print(json, { ...figure, ...line }))
     } finally {
       await ours.close()
       await theirs?.close()
     }
+  }
+}
+
+/** Tiles a second, grouped and one by one, turn by turn. The encoder may compute elsewhere than prompts do. */
+async function encodes(
+  engine: EngineThread,
+  tileCounts: readonly number[],
+  repeats: number,
+  show: (figure: Record<string, unknown>) => void,
+): Promise<void> {
+  const { numerics = '' } = engine.info.vision ?? {}
+  for (const tiles of tileCounts) {
+    const times: Record<'together' | 'apart', number[]> = { together: [], apart: [] }
+    for (let run = -1; run < repeats; run++) {
+      const [together, apart] = [await encode(engine, tiles, tiles, run), await encode(engine, tiles, 1, run)]
+      if (run < 0) continue
+      times.together.push(together)
+      times.apart.push(apart)
+    }
+    const perSecond = (ms: number[]) => round(tiles / (quantile(ms, 0.5) / 1000), 1)
+    const [together, apart] = [perSecond(times.together), perSecond(times.apart)]
+    show({ phase: 'encode', encoder: numerics.split('/').at(-1), tiles, tilesPerSecond: together, oneByOne: apart, ratio: round(together / apart, 2) })
   }
 }
 

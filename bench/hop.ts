@@ -20,6 +20,7 @@ import { definePipeline, registerPipeline } from '../runtime/machine/mod.ts'
 import { defineActor } from '../runtime/pool/actor.ts'
 import { Dispatcher } from '../runtime/pool/dispatcher.ts'
 import { Presence } from '../runtime/pool/presence.ts'
+import { directPlane } from '../runtime/transfer/direct.ts'
 import { Cluster } from '../runtime/pool/view.ts'
 import { unmeasured } from '../runtime/policy/profile.ts'
 import { policyOf } from '../runtime/policy/mod.ts'
@@ -102,7 +103,9 @@ async function startSystem(join_: (name: string) => Promise<Bus>, stops: (() => 
   const presence = new Presence(gatewayBus, clock, 'volley_gateways', 'bench', () => ({ state: 'up' }))
   await presence.renew()
   stops.push(() => presence.close(), () => cluster.stop())
-  return new ClusterFront({ bus: gatewayBus, clock, gateway: 'bench', text: idleText, cluster, maxOpen: 10_000 })
+  const plane = await directPlane({ owner: 'bench', incarnation: 'x', bus: gatewayBus })
+  stops.push(() => plane.close())
+  return new ClusterFront({ bus: gatewayBus, clock, gateway: 'bench', text: idleText, cluster, plane, maxOpen: 10_000 })
 }
 
 async function framework(front: ClusterFront, requests: number, concurrency: number, json: boolean): Promise<void> {

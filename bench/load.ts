@@ -60,11 +60,12 @@ export async function firstModel(url: string): Promise<string> {
   return body.data[0]!.id
 }
 
-async function ask(url: string, body: object): Promise<Outcome> {
+/** Sends one streamed request now. */
+export async function ask(url: string, body: object, path: 'completions' | 'chat/completions' = 'completions'): Promise<Outcome> {
   const sentMs = performance.now()
   const outcome: Outcome = { status: 'failed', outputTokens: 0, ttftMs: Infinity, e2eMs: Infinity, itlMs: [] }
   try {
-    const response = await fetch(`${url}/v1/completions`, {
+    const response = await fetch(`${url}/v1/${path}`, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: AbortSignal.timeout(600_000),
     })
     if (!response.ok) {
@@ -74,12 +75,12 @@ async function ask(url: string, body: object): Promise<Outcome> {
     let lastMs = 0
     for await (const event of events(response)) {
       if (event === '[DONE]') return { ...outcome, status: 'finished', e2eMs: performance.now() - sentMs }
-      const chunk = JSON.parse(event) as { error?: { message: string }; choices: { text: string; token_ids?: number[] }[] }
+      const chunk = JSON.parse(event) as { error?: { message: string }; choices: { text?: string; delta?: { content?: string }; token_ids?: number[] }[] }
       if (chunk.error) return { ...outcome, error: chunk.error.message }
       const choice = chunk.choices[0]
       const nowMs = performance.now()
       outcome.outputTokens += choice?.token_ids?.length ?? 0
-      if (!choice?.text && !choice?.token_ids?.length) continue
+      if (!choice?.text && !choice?.delta?.content && !choice?.token_ids?.length) continue
       if (outcome.ttftMs === Infinity) outcome.ttftMs = nowMs - sentMs
       else outcome.itlMs.push(nowMs - lastMs)
       lastMs = nowMs

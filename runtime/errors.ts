@@ -32,6 +32,9 @@ export const ERROR_KINDS = {
   image_invalid: caller(),
   image_unsupported: caller(415),
   image_too_large: caller(413),
+  image_url_refused: caller(),
+  image_fetch_failed: caller(),
+  model_has_no_vision: caller(),
   invalid_api_key: { status: 401, exit: 1, type: 'authentication_error' },
   pipeline_not_found: caller(404),
   // the system's state

@@ -7,6 +7,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { toVolleyError, VolleyError } from '../../runtime/errors.ts'
 import { newSecret, toToken } from '../../runtime/ids.ts'
 import type { JsonObject } from '../../runtime/json.ts'
+import type { PictureRef } from '../../runtime/machine/generate.ts'
 import { start } from '../../runtime/machine/step.ts'
 import { armDeadline, hopAfter, publishHop } from '../../runtime/pool/hops.ts'
 import { inject } from '../../runtime/pool/inject.ts'
@@ -19,12 +20,21 @@ import type { Submission } from './front.ts'
 /** Pipeline of a request that names none. */
 const DEFAULT_PIPELINE = 'llm'
 
+export interface AdmitOptions {
+  bus: Bus
+  clock: Clock
+  gateway: string
+  id: string
+  /** The submission's pictures, as its phases find them. */
+  images: PictureRef[]
+}
+
 /** Writes a request's record and queues its first hop. Errors: `pipeline_not_found`, `bus_timeout`, `invalid_request`. */
-export async function admit(bus: Bus, clock: Clock, gateway: string, id: string, submission: Submission): Promise<void> {
+export async function admit(submission: Submission, { bus, clock, gateway, id, images }: AdmitOptions): Promise<void> {
   const { model, pipeline, lane, prompt, sampling, stop, n, timeoutMs } = submission
   const now = clock.now()
-  const promptRef = await new Inputs(bus).keep(id, prompt, timeoutMs)
-  const input = { prompt: promptRef, promptTokens: prompt.length, sampling: { ...sampling }, stop, n, images: [] }
+  const promptRef = await new Inputs(bus).keep(id, prompt, { timeoutMs, beside: images.length > 0 })
+  const input = { prompt: promptRef, promptTokens: prompt.length, sampling: { ...sampling }, stop, n, images }
   const made = start(pipeline ?? DEFAULT_PIPELINE, input as unknown as JsonObject)
   const seed: Hop = {
     state: made.state, id, epoch: 0, phase: '', with: {}, model: toToken(model), lane, stored: made.next,

@@ -10,11 +10,14 @@ import { newId, toToken } from '../../runtime/ids.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import { pipelineOf } from '../../runtime/machine/registry.ts'
 import { inspectAll, inspectOne } from '../../runtime/client/inspect.ts'
+import type { InstanceView } from '../../runtime/policy/policy.ts'
 import { inject } from '../../runtime/pool/inject.ts'
 import type { Cluster } from '../../runtime/pool/view.ts'
+import type { TransferPlane } from '../../runtime/transfer/plane.ts'
 import { admit } from './admit.ts'
-import type { Front, FrontStats, OpenRequest, RequestDetails, RequestSummary, Submission } from './front.ts'
+import type { Front, FrontStats, OpenRequest, PictureSide, RequestDetails, RequestSummary, Submission } from './front.ts'
 import { type End, OpenRequests, type OpenResponse } from './open-requests.ts'
+import { offerPictures } from './pictures/offer.ts'
 
 export interface ClusterFrontOptions {
   bus: Bus
@@ -22,7 +25,11 @@ export interface ClusterFrontOptions {
   /** This gateway's id: one subject token, new for every life of the process. */
   gateway: string
   text: TextModel
+  /** Where the model sees. */
+  pictures?: PictureSide
   cluster: Cluster
+  /** Where pictures of open requests are offered to encoders. */
+  plane: TransferPlane
   /** Requests that may be open here at once; more are refused with 429. */
   maxOpen: number
   onError?: (error: unknown, request: string) => void
@@ -41,14 +48,14 @@ export class ClusterFront implements Front {
   }
 
   models() {
-    const { text, cluster } = this.options
+    const { text, pictures, cluster } = this.options
     const name = toToken(text.name)
     const limits = cluster.view().instances.filter((i) => i.model === name).map((i) => i.contextLength)
-    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs }]
+    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs, ...(pictures && { pictures }) }]
   }
 
   stats(): FrontStats {
-    const instances = this.options.cluster.view().instances.filter((i) => i.model === toToken(this.options.text.name))
+    const instances = this.instances()
     const running = instances.reduce((sum, i) => sum + i.prefills + i.decodes, 0)
     const total = instances.reduce((sum, i) => sum + i.kvTokensTotal, 0)
     const free = instances.reduce((sum, i) => sum + i.kvTokensFree, 0)
@@ -62,7 +69,7 @@ export class ClusterFront implements Front {
   }
 
   async submit(submission: Submission, signal: AbortSignal): Promise<OpenRequest> {
-    const { bus, clock, gateway, maxOpen } = this.options
+    const { bus, clock, gateway, plane, maxOpen } = this.options
     if (this.closing) throw new VolleyError('shutting_down', 'Cannot take a request: the gateway is shutting down')
     if (submission.pipeline !== undefined) pipelineOf(submission.pipeline)
     if (this.open.running().length >= maxOpen) {
@@ -73,11 +80,17 @@ export class ClusterFront implements Front {
         remedy: 'start one with "volley instance --nats URL"',
       })
     }
+    if (submission.pictures.length > 0 && !this.instances().some(({ phases }) => phases.includes('encode'))) {
+      throw new VolleyError('no_instance', `Cannot take a request: no instance of model "${submission.model}" encodes pictures`)
+    }
     const id = newId('req')
+    const { images, release } = offerPictures(plane, id, submission.pictures)
     const response = this.open.add(id, submission.n)
+    void response.whenEnded.then(release)
     try {
-      await admit(bus, clock, gateway, id, submission)
+      await admit(submission, { bus, clock, gateway, id, images })
     } catch (error) {
+      release()
       this.open.remove(id)
       throw error
     }
@@ -87,6 +100,11 @@ export class ClusterFront implements Front {
     }
     if (signal.aborted) cancel()
     return { id, tokens: tokensOf(response), cancel }
+  }
+
+  /** Those that serve the model. */
+  private instances(): InstanceView[] {
+    return this.options.cluster.view().instances.filter((i) => i.model === toToken(this.options.text.name))
   }
 
   requests(): Promise<RequestSummary[]> {

@@ -6,10 +6,20 @@
 import type { JsonObject } from '../../runtime/json.ts'
 import type { SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
+import type { ExpandImages } from '../../runtime/engine/vision/prompt.ts'
+import type { ImageSettings } from '../../runtime/engine/vision/settings.ts'
+
+/** How a model takes its pictures. */
+export interface PictureSide {
+  readonly settings: ImageSettings
+  readonly expand: ExpandImages
+}
 
 /** A model that can be asked for now. Its name in the API is `text.name`. */
 export interface ServedModel {
   readonly text: TextModel
+  /** Undefined = it sees no pictures. */
+  readonly pictures?: PictureSide
   /** Wall clock, ms. */
   readonly createdMs: number
 }

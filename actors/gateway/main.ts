@@ -12,9 +12,12 @@ import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
-import { joinBus, listService, stopped } from '../process.ts'
+import { directPlane } from '../../runtime/transfer/direct.ts'
+import { joinBus, listService, modesOf, stopped } from '../process.ts'
 import { loadExtensions } from '../extensions.ts'
 import { ClusterFront } from './cluster-front.ts'
+import { PictureDoor } from './pictures/door.ts'
+import { pictureSide } from './pictures/side.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
 
@@ -27,19 +30,26 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   const gateway = newId('gw')
   const log = logger(config, { gateway })
   await loadExtensions(config.pipelines)
-  const text = openText(await locateModel(config.model))
+  const path = await locateModel(config.model)
+  const text = openText(path)
+  const pictures = pictureSide(path, text)
   const bus = await joinBus(config, gateway, signal)
+  // Pictures that go over NATS must not stand before tokens: a connection of their own.
+  const bulk = await joinBus(config, `${gateway} bulk`, signal)
+  const plane = await directPlane({ owner: gateway, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, modes: modesOf(config) })
   const cluster = new Cluster()
   await cluster.start(bus)
   const front = new ClusterFront({
-    bus, clock: realClock, gateway, text, cluster, maxOpen: MAX_OPEN,
+    bus, clock: realClock, gateway, text, cluster, plane, maxOpen: MAX_OPEN, ...(pictures && { pictures }),
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
   const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
   const card = { state: 'served', name: text.name, contextLength: text.contextLength, vocabSize: text.vocabSize, hasTokenizer: text.hasTokenizer }
   const model = new Presence(bus, realClock, 'volley_models', toToken(text.name), () => card)
   await Promise.all([presence.renew(), model.renew()])
-  const app = createApp({ front, apiKeys: config.apiKeys, log })
+  const door = new PictureDoor({ hosts: config.imageHosts })
+  const limits = { pictureBodyBytes: config.maxBodyMib * 2 ** 20 }
+  const app = createApp({ front, apiKeys: config.apiKeys, log, door, limits })
   const server = await listen({ app, port: config.port, host: config.host })
   const service = listService(bus, 'gateway', `gateway ${gateway} at ${server.url}, model ${text.name}`, [{
     name: 'claim',
@@ -57,5 +67,6 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   // The model's key ages out by itself: another gateway may serve it still.
   model.stop()
   await presence.close().catch(() => undefined)
-  await bus.close()
+  await plane.close()
+  await Promise.all([bus.close(), bulk.close()])
 }

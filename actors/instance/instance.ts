@@ -7,10 +7,11 @@ import type { Bus, Subscription } from '../../runtime/bus/bus.ts'
 import { subjects } from '../../runtime/bus/subjects.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Engine } from '../../runtime/engine/engine.ts'
+import { ImageDecoder } from '../../runtime/engine/vision/decode.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
-import type { KvRef, LlmContext } from '../../runtime/machine/generate.ts'
+import type { EmbedsRef, KvRef, LlmContext } from '../../runtime/machine/generate.ts'
 import { AccuracyKeeper } from '../../runtime/pool/accuracy.ts'
 import type { Actor, Services, SlotClass } from '../../runtime/pool/actor.ts'
 import { slotsOf } from '../../runtime/pool/slots.ts'
@@ -23,6 +24,9 @@ import type { Mover } from '../../runtime/pool/mover.ts'
 import { Records } from '../../runtime/pool/records.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import type { InstanceStats } from '../../runtime/pool/stats.ts'
+import type { ReleaseMessage } from '../../runtime/wire/hop.ts'
+import { PictureEncoder } from '../encode/encoder.ts'
+import { EncodePeers } from '../encode/peers.ts'
 import { isHere } from '../kv.ts'
 
 /** Prefills an instance takes before its first ones are through: enough to keep the engine busy, few enough to leave the rest to others. */
@@ -43,6 +47,12 @@ export interface InstanceOptions {
   /** Frees what the mover keeps of a hold, if anything. */
   mover: Mover & { forget(hold: string): void }
   stopWatch: Services['stopWatch']
+  /**
+   * Picture files to pixels, where the engine sees.
+   *
+   * @default {new ImageDecoder()}
+   */
+  pictures?: Pick<ImageDecoder, 'decode'>
   actors: readonly Actor[]
   host: string
   pid: number
@@ -50,17 +60,14 @@ export interface InstanceOptions {
   onError?: (error: unknown, request: string) => void
 }
 
-/** Body of a release from another instance: free this hold, its bytes have arrived. */
-interface ReleaseMessage {
-  hold: string
-  attempt: number
-}
-
 export class Instance {
   readonly host: InstanceHost
   readonly holds: Holds
   private readonly options: InstanceOptions
   private readonly gaps: GapMeter
+  private readonly actors: readonly Actor[]
+  private readonly encoder: PictureEncoder | undefined
+  private readonly peers: EncodePeers | undefined
   private readonly accuracy: AccuracyKeeper
   private stopTurning: (() => void) | undefined
   private readonly subscriptions: Subscription[] = []
@@ -68,7 +75,7 @@ export class Instance {
   private cancelTell: (() => void) | undefined
 
   constructor(options: InstanceOptions) {
-    const { bus, clock, id, incarnation, engine, text, mover, stopWatch, actors } = options
+    const { bus, clock, id, incarnation, engine, text, mover, stopWatch } = options
     this.options = options
     this.gaps = new GapMeter(clock)
     this.accuracy = new AccuracyKeeper(bus, id)
@@ -78,15 +85,24 @@ export class Instance {
       free(hold) {
         engine.release(hold)
         mover.forget(hold)
+        encoder?.forget(hold)
       },
       async wanted(request, hold) {
-        const next = (await records.read(request))?.record.next
-        return (next?.stored.context as Partial<LlmContext> | undefined)?.kv?.hold === hold
+        const { kv, embeds = [] } = ((await records.read(request))?.record.next?.stored.context ?? {}) as Partial<LlmContext>
+        return [kv, ...embeds].some((ref) => ref?.hold === hold && ref.instance === id)
       },
     })
-    const services: Services = { engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, gaps: this.gaps, stopWatch }
+    const encoder = this.encoderOf(options)
+    const peers = encoder && new EncodePeers({ bus, id, encoder, isDraining: () => this.host.draining })
+    this.encoder = encoder
+    this.peers = peers
+    // What cannot see does not say that it encodes.
+    this.actors = options.actors.filter(({ name }) => name !== 'encode' || encoder !== undefined)
+    const services: Services = {
+      engine, text, holds: this.holds, inputs: new Inputs(bus), transfer: mover, gaps: this.gaps, stopWatch, ...(peers ? { encoder: peers } : {}),
+    }
     this.host = new InstanceHost({
-      bus, clock, id, incarnation, model: toToken(text.name), actors, services,
+      bus, clock, id, incarnation, model: toToken(text.name), actors: this.actors, services,
       hasSlot: (slots) => this.freeSlots()[slots] > 0,
       release: (ref, attempt) => this.release(ref, attempt),
       onChange: () => this.tellSoon(),
@@ -100,6 +116,7 @@ export class Instance {
     const { bus, clock, id } = this.options
     await this.accuracy.load()
     this.host.start()
+    this.peers?.start()
     this.stopTurning = every(clock, INTERVAL_MS, () => this.turn())
     this.subscriptions.push(
       bus.subscribe(subjects.instanceOp(id, 'drain'), (m) => {
@@ -118,6 +135,7 @@ export class Instance {
     this.host.draining = true
     await this.presence?.renew().catch(() => undefined)
     await this.host.stop(graceMs)
+    this.peers?.stop()
     for (const subscription of this.subscriptions) subscription.unsubscribe()
     this.cancelTell?.()
     this.stopTurning?.()
@@ -126,23 +144,36 @@ export class Instance {
   }
 
   stats(): InstanceStats {
-    const { id, incarnation, engine, text, actors, host, pid, clock } = this.options
-    const load = engine.stats()
+    const { id, incarnation, engine, text, host, pid, clock } = this.options
+    // Tiles whose files are still on their way are known here, not to the engine.
+    const waiting = this.encoder?.load
     return {
       state: this.host.draining ? 'draining' : 'up',
       id, incarnation, host, pid,
       model: toToken(text.name),
-      phases: actors.map((a) => a.name),
+      phases: this.actors.map((a) => a.name),
       accepted: this.host.accepted,
       freeSlots: this.freeSlots(),
       engine: engine.info,
-      load,
+      load: engine.stats(),
+      ...(waiting ? { encode: { tiles: waiting.tiles, hops: waiting.parts } } : {}),
       profile: this.options.profile,
       gaps: this.gaps.read(),
       holds: this.holds.size,
       jobs: this.host.jobs.size,
       atMs: clock.now(),
     }
+  }
+
+  /** Undefined where the engine sees no pictures. */
+  private encoderOf({ engine, id, incarnation, mover, pictures = new ImageDecoder() }: InstanceOptions): PictureEncoder | undefined {
+    const { vision } = engine.info
+    if (vision === undefined || engine.encode === undefined) return undefined
+    return new PictureEncoder({
+      instance: { id, incarnation }, vision, mover, pictures, holds: this.holds,
+      encode: (job, signal) => engine.encode!(job, signal),
+      onChange: () => this.tellSoon(),
+    })
   }
 
   /** Ends an interval. What could not be saved now is saved with the next one. */
@@ -153,17 +184,17 @@ export class Instance {
 
   private freeSlots(): Record<SlotClass, number> {
     const used: Record<SlotClass, number> = { prefill: 0, decode: 0, other: 0 }
-    for (const job of this.host.jobs.values()) used[slotsOf(job.handOver.hop.phase)]++
+    for (const job of this.host.jobs.values()) if (!job.waits) used[slotsOf(job.handOver.hop.phase)]++
     for (const { hop } of this.host.taking.values()) used[slotsOf(hop.phase)]++
     const { maxBatch } = this.options.engine.info
     return { prefill: PREFILL_SLOTS - used.prefill, decode: maxBatch - used.decode, other: OTHER_SLOTS - used.other }
   }
 
   private release(ref: Json, attempt: number): void {
-    const kv = ref as unknown as KvRef
-    if (isHere(kv, this.options)) return this.holds.release(kv.hold)
-    const body: ReleaseMessage = { hold: kv.hold, attempt }
-    this.options.bus.publish(subjects.instanceOp(kv.instance, 'release'), JSON.stringify(body))
+    const held = ref as unknown as KvRef | EmbedsRef
+    if (isHere(held, this.options)) return this.holds.release(held.hold)
+    const body: ReleaseMessage = { hold: held.hold, attempt }
+    this.options.bus.publish(subjects.instanceOp(held.instance, 'release'), JSON.stringify(body))
   }
 
   /** Tells schedulers soon, so that a freed slot does not wait for the next heartbeat. */

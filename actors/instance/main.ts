@@ -17,19 +17,20 @@ import type { CostProfile, Label } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
 import { labelAtStart } from '../../runtime/pool/labels.ts'
 import { directPlane } from '../../runtime/transfer/direct.ts'
-import { engineMover } from '../../runtime/transfer/engine-mover.ts'
+import { planeMover } from '../../runtime/transfer/mover.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
 import { decode } from '../decode/actor.ts'
+import { encode } from '../encode/actor.ts'
 import { loadExtensions } from '../extensions.ts'
 import { prefill } from '../prefill/actor.ts'
-import { joinBus, listService, stopped } from '../process.ts'
+import { joinBus, listService, modesOf, stopped } from '../process.ts'
 import { stopWatchOf } from '../stop-watch.ts'
 import { show } from '../show/actor.ts'
 import { transfer } from '../transfer/actor.ts'
 import { Instance } from './instance.ts'
 import { profileOf } from './profile.ts'
 
-const ACTORS: readonly Actor[] = [prefill, transfer, decode, show]
+const ACTORS: readonly Actor[] = [encode, prefill, transfer, decode, show]
 
 /** Runs until the signal fires; `pace` holds its engines to another machine's times. Errors: `model_file_missing`, `engine_unavailable`, `bus_unreachable`, … */
 export async function runInstance(config: Config, signal: AbortSignal, pace?: CostProfile): Promise<void> {
@@ -41,14 +42,13 @@ export async function runInstance(config: Config, signal: AbortSignal, pace?: Co
   const bus = await joinBus(config, base, signal)
   // Bytes that go over NATS must not stand before tokens and beats: a connection of their own.
   const bulk = await joinBus(config, `${base} bulk`, signal)
-  const modes = config.transfer === 'auto' ? undefined : [config.transfer]
   const labels = Object.entries(config.labels).flatMap(([label, count]) => Array<Label>(count ?? 0).fill(label as Label))
   const failed = new AbortController()
   const either = AbortSignal.any([signal, failed.signal])
   const instances: Instance[] = []
   let plane: TransferPlane | undefined
   try {
-    plane = await directPlane({ owner: base, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, ...(modes ? { modes } : {}) })
+    plane = await directPlane({ owner: base, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, modes: modesOf(config) })
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
@@ -58,7 +58,9 @@ export async function runInstance(config: Config, signal: AbortSignal, pace?: Co
         signal: either,
       })
       engine.onExit((error) => error !== undefined && failed.abort(error))
-      const mover = engineMover({ plane, engine, onPull: (request) => instance.holds.renew(request) })
+      const mover = planeMover({
+        plane, onPull: (request) => instance.holds.renew(request), ...(config.transfer === 'auto' ? {} : { modes: [config.transfer] }),
+      })
       const instance: Instance = new Instance({
         bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover, stopWatch: stopWatchOf(text),
         actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine, pace?.name),

@@ -1,6 +1,6 @@
 /**
- * What an engine's work costs on this machine: a few prefills and decodes, fitted to the law of runtime/policy/profile.ts,
- * and kept on disk by model, numerics and machine, so that only a new pair is measured.
+ * What an engine's work costs on this machine: a few prefills, decodes and tiles, fitted to the law of
+ * runtime/policy/profile.ts, and kept on disk by model, numerics and machine, so that only a new pair is measured.
  * @module
  */
 import { createHash } from 'node:crypto'
@@ -22,11 +22,16 @@ const PROMPTS = [16, 64, 256]
 const STEPS = 8
 const BATCHES = [1, 4]
 
+/** Tiles that are encoded in one call: about a picture's. */
+const TILES = 4
+/** One tile that takes longer tells enough. */
+const LONG_MS = 300
+
 /** From the disk, or measured (seconds with a large model) and then kept. A cache that cannot be written is no error. */
 export async function profileOf(engine: Engine, pace?: string): Promise<CostProfile> {
-  const { numerics, contextLength, blocksTotal } = engine.info
+  const { numerics, contextLength, blocksTotal, vision } = engine.info
   const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
-  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 2])).digest('hex').slice(0, 32)
+  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 3, vision])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
   const kept = await readKept(path)
   if (kept !== undefined) return kept.profile
@@ -80,6 +85,7 @@ async function measure(engine: Engine, machine: string): Promise<CostProfile> {
   for (const [i, batch] of BATCHES.filter((b) => b <= maxBatch).entries()) steps.push(await least((at) => stepMs(engine, batch, lengths[0]!, 100 * at + 10 + i)))
   const one = steps[0]!
   const perSequenceMs = steps.length < 2 ? one : Math.max(0, (steps[1]! - one) / (BATCHES[1]! - BATCHES[0]!))
+  const perTileMs = await tileMs(engine)
   return {
     name: machine,
     baseMs: Math.min(base, Math.max(0, one - perSequenceMs)),
@@ -90,6 +96,7 @@ async function measure(engine: Engine, machine: string): Promise<CostProfile> {
     perSequenceMs: Math.max(perSequenceMs, one - base),
     kvTokens: blocksTotal * blockTokens,
     kvBytesPerToken: blockBytes / blockTokens,
+    ...(perTileMs !== undefined && { perTileMs }),
   }
 }
 
@@ -138,5 +145,19 @@ async function stepMs(engine: Engine, batch: number, n: number, salt: number): P
   await engine.decode({ hold, prompt: tokens, sampling, choices }, () => undefined, signal).done
   const ms = (performance.now() - started) / STEPS
   engine.release(hold)
+  return ms
+}
+
+/** Of one tile among a few; of a slow encoder, its first and only one. */
+async function tileMs(engine: Engine): Promise<number | undefined> {
+  if (!engine.encode) return undefined
+  const image = { width: 32, height: 32, data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 37) % 256) }
+  let ms = Infinity
+  for (const tiles of [1, TILES]) {
+    const started = performance.now()
+    await engine.encode({ image, whole: true, tiles: new Array<number>(tiles).fill(0) }, new AbortController().signal)
+    ms = (performance.now() - started) / tiles
+    if (ms > LONG_MS) break
+  }
   return ms
 }

@@ -7,6 +7,7 @@ import { isVolleyError } from '../../runtime/errors.ts'
 import type { LlmContext } from '../../runtime/machine/generate.ts'
 import { type Actor, defineActor } from '../../runtime/pool/actor.ts'
 import { isHere, kvRef } from '../kv.ts'
+import { marksOf } from '../pictures.ts'
 import { samplingOf } from '../request.ts'
 import { PATIENCE_MS, whenRoom } from '../room.ts'
 
@@ -37,13 +38,14 @@ export const transfer: Actor = defineActor<LlmContext>({
       const pulled = await services.transfer.pull(kv.ticket!, { attempt, signal, timeoutMs: PULL_TIMEOUT_MS })
       try {
         const tokenIds = await inputs.resolve(context.prompt)
-        await whenRoom(clock, signal, PATIENCE_MS, () => engine.importHold({ ...info, tokenIds }, pulled.bytes, pulled.digest))
+        const content = { tokenIds, ...(kv.encoder ? { given: marksOf(context.images, kv.encoder) } : {}) }
+        await whenRoom(clock, signal, PATIENCE_MS, () => engine.importHold({ ...info, ...content }, pulled.bytes, pulled.digest))
       } finally {
         pulled.recycle()
       }
       holds.keep(hold, id, attempt, info.tokens)
       const report = { kvBytes: kv.bytes, mode: pulled.mode, moveMs: Math.round((clock.monotonic() - startedAt) * 1000) / 1000 }
-      return { type: 'TRANSFERRED', kv: kvRef(info, instance, null), report }
+      return { type: 'TRANSFERRED', kv: kvRef(info, instance, { encoder: kv.encoder, ticket: null }), report }
     } catch (error) {
       const lost = isVolleyError(error, 'transfer_failed') || isVolleyError(error, 'kv_lost') || isVolleyError(error, 'kv_exhausted')
       if (!lost) throw error

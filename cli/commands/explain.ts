@@ -32,13 +32,14 @@ const errorOf = ({ predictedMs, actualMs }: LedgerEntry): number | undefined =>
     : Math.round(((predictedMs - actualMs) / actualMs) * 1000) / 1000
 
 function words(entry: LedgerEntry): string {
-  const { phase, policy, instance, reason, scores, predictedMs, actualMs, outcome, flips, shadow } = entry
+  const { phase, policy, instance, reason, scores, predictedMs, actualMs, outcome, flips, shadow, tiles, alongside = [] } = entry
   const error = errorOf(entry)
-  const what = phase === 'prefill' ? ' to the first token' : ' a token'
+  const what = phase === 'encode' ? ' for its tiles' : phase === 'prefill' ? ' to the first token' : ' a token'
   const ms = (value: number | undefined) => (value === undefined ? 'unknown' : `${value.toFixed(1)} ms`)
   const others = Object.entries(scores).map(([name, score]) => `${name} ${typeof score === 'number' ? score.toFixed(1) : score.map((s) => s.toFixed(1)).join('/')}`)
   const lines = [
     `${phase}: ${policy} gave it to ${instance || 'nobody'} (${reason}); it was ${outcome}`,
+    ...(tiles === undefined ? [] : [`  ${tiles} tiles, ${alongside.length === 0 ? 'by it alone' : `with ${alongside.join(', ')}`}`]),
     `  candidates ${others.join(', ') || 'none'}`,
     `  expected ${ms(predictedMs)}${what}, it was ${ms(actualMs)}` +
     `${error === undefined ? '' : `: ${Math.abs(100 * error).toFixed(0)} % too ${error > 0 ? 'much' : 'little'}`}`,

@@ -9,7 +9,7 @@ import type { Command } from '../command.ts'
 import { withClient } from '../find-system.ts'
 
 const COLUMNS = [
-  'instance', 'label', 'state', 'jobs', 'prefills', 'decodes', 'kv', 'flips', 'since', 'by', 'reason', 'dwell left', 'ttft error', 'tpot error',
+  'instance', 'label', 'state', 'jobs', 'tiles', 'prefills', 'decodes', 'kv', 'flips', 'since', 'by', 'reason', 'dwell left', 'ttft error', 'tpot error',
 ]
 
 /** `volley pools`. */
@@ -20,12 +20,12 @@ export const pools: Command = {
   run: (input) =>
     withClient(input, async (client) => {
       const nowMs = Date.now()
-      const rows = await Promise.all((await client.instances()).map(async ({ id, state, label, load, engine, jobs, holds }) => {
+      const rows = await Promise.all((await client.instances()).map(async ({ id, state, label, load, engine, encode, jobs, holds }) => {
         const [history, accuracy] = await Promise.all([client.labels(id), client.accuracy(id)])
         const last = history.at(-1)
         return {
           instance: id, label: label ?? 'any', state, jobs, holds,
-          prefills: load.prefillsWaiting, decodes: load.decodesRunning,
+          tiles: encode?.tiles ?? '', prefills: load.prefillsWaiting, decodes: load.decodesRunning,
           kv: `${engine.blocksTotal - load.blocksFree} of ${engine.blocksTotal} blocks`,
           flips: last?.flips ?? 0, since: last?.since ?? '', by: last?.by ?? '', reason: last?.reason ?? '',
           'dwell left': last === undefined ? '' : seconds(dwellLeftMs(last, nowMs)),

@@ -115,7 +115,8 @@ const FLAGS: readonly FlagSpec[] = [
   {
     name: 'policy',
     hint: 'NAME[,NAME]',
-    help: `policies to compare, or files of your own; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and for decode (default: ${DEFAULT_POLICIES})`,
+    help: 'policies to compare, or files of your own; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and ' +
+      `for decode (default: ${DEFAULT_POLICIES})`,
   },
   { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
   { name: 'labels', hint: 'prefill=4,decode=4', help: 'labels at the start (default: half and half)' },
@@ -136,7 +137,11 @@ const FLAGS: readonly FlagSpec[] = [
     hint: 'KIND:INSTANCE:ATMS[:DURATIONMS][:FACTOR],…',
     help: 'what goes wrong: death:i0:60000, slow:i1:60000:30000:4, outage:broker:60000:5000',
   },
-  { name: 'link-gbps', hint: 'X', help: "gigabits per second of an instance's link, which transfers share (default: 50 GB/s, not shared)" },
+  {
+    name: 'link-gbps',
+    hint: 'X',
+    help: "gigabits per second of an instance's link, which transfers share (default: 50 GB/s, not shared)",
+  },
   { name: 'spread-images', help: "a request's images may be encoded by several instances" },
   { name: 'seed', hint: 'N', help: 'of synthetic and drawn loads, and of --density (default: 0)' },
   { name: 'requests', help: 'also a line a request: its times, its phases and their instances' },

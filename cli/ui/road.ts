@@ -18,6 +18,14 @@ export interface RoadStep {
   ranMs: number | undefined
   /** How often it was taken up: more than once = a holder was lost. */
   claims: number
+  /** Encode: a request's tiles, how many of them needed no encoding, and who began which. */
+  encoded?: Encoded
+}
+
+interface Encoded {
+  tiles: number
+  cached: number
+  parts: { instance: string; tiles: number; cached: number }[]
 }
 
 /** An instance took up the state before: part of that state, none of its own. */
@@ -34,6 +42,7 @@ export function roadOf(history: readonly Entered[]): RoadStep[] {
     const claim = claims.at(-1)
     const next = after < 0 ? undefined : rest[after]
     const who = claim?.['instance']
+    const encoded = entered.state === 'encode' ? encodedOf(next) : undefined
     return [{
       state: entered.state,
       instance: typeof who === 'string' ? who : '',
@@ -41,8 +50,16 @@ export function roadOf(history: readonly Entered[]): RoadStep[] {
       queuedMs: claim && round(claim.atMs - entered.atMs),
       ranMs: claim && next && round(next.atMs - claim.atMs),
       claims: claims.length,
+      ...(encoded && { encoded }),
     }]
   })
+}
+
+/** What an encode has said of itself, if it did not fail. */
+function encodedOf(next: Entered | undefined): Encoded | undefined {
+  const detail = next?.['detail'] as Partial<Encoded> | undefined
+  const { tiles, cached, parts } = detail ?? {}
+  return tiles === undefined || cached === undefined || parts === undefined ? undefined : { tiles, cached, parts }
 }
 
 const round = (ms: number): number => Math.round(ms * 10) / 10
@@ -54,10 +71,17 @@ export function renderRoad(id: string, road: readonly RoadStep[]): string {
   const names = width(road.map(({ instance }) => instance))
   const time = (word: string, ms: number | undefined) =>
     ms === undefined ? ' '.repeat(word.length + 11) : `${word} ${ms.toFixed(1).padStart(7)} ms`
-  const lines = road.map(({ state, instance, atMs, queuedMs, ranMs, claims }) => {
-    const again = claims > 1 ? `taken up ${claims} times` : ''
-    const times = [time('at', atMs), time('queued', queuedMs), time('ran', ranMs), again]
+  const lines = road.map(({ state, instance, atMs, queuedMs, ranMs, claims, encoded }) => {
+    const again = claims > 1 ? [`taken up ${claims} times`] : []
+    const tiles = encoded ? [tileWords(encoded)] : []
+    const times = [time('at', atMs), time('queued', queuedMs), time('ran', ranMs), ...again, ...tiles]
     return `  ${state.padEnd(states)}  ${instance.padEnd(names)}  ${times.join('  ')}`.trimEnd()
   })
   return [id, ...lines, ''].join('\n')
+}
+
+/** `8 tiles, 3 of them cached: i0 4, i1 4`. */
+function tileWords({ tiles, cached, parts }: Encoded): string {
+  const all = `${tiles} tile${tiles === 1 ? '' : 's'}`
+  return `${all}${cached === 0 ? '' : `, ${cached} of them cached`}: ${parts.map((part) => `${part.instance} ${part.tiles}`).join(', ')}`
 }

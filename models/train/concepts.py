@@ -9,6 +9,11 @@ CONCEPTS: dict[str, tuple[list[str], str, str]] = {
         'Each request is a small state machine that hops between instances over NATS, '
         'so prefill and decode can grow and shrink on their own.',
     ),
+    'encode': (
+        ['encode', 'the encode phase', 'encoding'],
+        'Encode is the phase that looks at a picture. It turns the picture into image tokens for prefill to read.',
+        'Instances of their own can do it, and a picture that was seen before is not encoded twice.',
+    ),
     'prefill': (
         ['prefill', 'the prefill phase'],
         'Prefill is the phase that reads the whole prompt at once. It fills the KV cache and gives the first token.',
@@ -40,26 +45,10 @@ CONCEPTS: dict[str, tuple[list[str], str, str]] = {
         'A token is a small piece of text, often a word or a part of one. Models read and write tokens.',
         '',
     ),
-    'tokenizer': (
-        ['a tokenizer', 'the tokenizer', 'tokenization'],
-        'A tokenizer cuts text into tokens and turns tokens back into text.',
-        '',
-    ),
-    'prompt': (['a prompt', 'the prompt'], 'A prompt is the text that you give to a model.', ''),
     'language model': (
         ['a language model', 'language models', 'an LLM', 'LLM'],
         'A language model is a program that guesses the next token, again and again, until the answer is done.',
         'It learned this by reading text. I am a very small one.',
-    ),
-    'attention': (
-        ['attention', 'self-attention'],
-        'Attention lets each token look back at earlier tokens and take what it needs from them.',
-        '',
-    ),
-    'transformer': (
-        ['a transformer', 'the transformer', 'transformers'],
-        'A transformer is a neural network made of layers of attention and small dense networks.',
-        '',
     ),
     'state machine': (
         ['a state machine', 'state machines', 'a state chart'],
@@ -118,37 +107,9 @@ CONCEPTS: dict[str, tuple[list[str], str, str]] = {
         'Disaggregated serving runs prefill and decode on different instances, so that neither slows the other.',
         'The price is one transfer of the KV cache for each request.',
     ),
-    'latency': (['latency'], 'Latency is how long one request takes.', ''),
-    'throughput': (['throughput'], 'Throughput is how many requests or tokens are done in a second.', ''),
-    'goodput': (['goodput'], 'Goodput is how many requests a second are answered within their promised times.', ''),
-    'slo': (
-        ['an SLO', 'SLO', 'a service level objective'],
-        'An SLO is a promise about speed, such as a first token within one second.',
-        '',
-    ),
-    'temperature': (
-        ['temperature', 'the sampling temperature'],
-        'Temperature says how freely a model chooses its words. Zero always takes the likeliest token.',
-        '',
-    ),
-    'sampling': (
-        ['sampling', 'token sampling'],
-        'Sampling picks the next token at random, the likelier ones more often.',
-        '',
-    ),
-    'greedy decoding': (
-        ['greedy decoding', 'greedy sampling'],
-        'Greedy decoding always takes the likeliest token, so the same prompt gives the same answer.',
-        '',
-    ),
     'context window': (
         ['the context window', 'a context window', 'context length'],
         'The context window is how many tokens a model can look at. Mine is small.',
-        '',
-    ),
-    'weights': (
-        ['weights', 'the weights of a model', 'parameters'],
-        'Weights are the numbers that a model has learned. I have about one million of them.',
         '',
     ),
     'quantization': (
@@ -156,28 +117,9 @@ CONCEPTS: dict[str, tuple[list[str], str, str]] = {
         'Quantization stores weights with fewer bits, so that a model is smaller and faster.',
         '',
     ),
-    'embedding': (['an embedding', 'embeddings'], 'An embedding is a list of numbers that stands for a token.', ''),
-    'gpu': (['a GPU', 'GPU', 'GPUs'], 'A GPU is a processor that does very many small sums at the same time.', ''),
-    'cpu': (['a CPU', 'CPU'], 'A CPU is the main processor of a computer.', ''),
     'prefix cache': (
         ['a prefix cache', 'prefix caching', 'the prefix cache'],
         'A prefix cache keeps the KV blocks of earlier prompts, so that a shared beginning is computed once.',
-        '',
-    ),
-    'lease': (
-        ['a lease', 'leases'],
-        'A lease is work lent for a short time. If its holder dies, the lease ends and another takes the work.',
-        '',
-    ),
-    'simulator': (
-        ['the simulator', 'a simulator'],
-        'The simulator runs the same policies on a virtual clock, so that large clusters can be tried on a laptop.',
-        '',
-    ),
-    'webgpu': (['WebGPU'], 'WebGPU is a way to use the graphics processor from JavaScript.', ''),
-    'webassembly': (
-        ['WebAssembly', 'wasm'],
-        'WebAssembly is a compact code that runs fast in browsers and in Node.',
         '',
     ),
     'tensorflow.js': (
@@ -185,6 +127,5 @@ CONCEPTS: dict[str, tuple[list[str], str, str]] = {
         'TensorFlow.js runs neural networks in JavaScript. Volley uses it as its engine.',
         '',
     ),
-    'typescript': (['TypeScript'], 'TypeScript is JavaScript with types. Volley is written in it.', ''),
     'streaming': (['streaming', 'a token stream'], 'Streaming shows each token as soon as it is made.', ''),
 }

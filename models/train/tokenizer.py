@@ -1,44 +1,71 @@
-"""Trains the byte-level BPE tokenizer on the generated text and writes tokenizer.json. Run once, before train.py."""
+"""Trains the byte-level BPE tokenizer on the generated text and writes it with the chat template. Run once, first."""
 
 import json
 import sys
 from pathlib import Path
 from random import Random
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from talk import conversation, plain
+from ask import WORDINGS, plural, some_questions
+from draw import SHAPES
+from scene import COLOURS, scene
+from talk import plain, talk
 
-SPECIAL = ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
-END_OF_TEXT, TURN_START, TURN_END = range(3)
-VOCAB = 1024
+SPECIAL = [
+    '<|endoftext|>', '<|system|>', '<|user|>', '<|assistant|>', '<end_of_utterance>',
+    '<fake_token_around_image>', '<global-img>', '<image>',
+]  # fmt: skip
+END_OF_TEXT, SYSTEM, USER, ASSISTANT, END, FAKE, GLOBAL, IMAGE = range(len(SPECIAL))
+VOCAB = 768
+# Digits, and capitals beside each other, stand alone: what is drawn is spelled letter by letter.
+ALONE = r'[0-9]|[A-Z](?=[A-Z])|(?<=[A-Z])[A-Z]'
+# Pictures come first, wherever a message has them: so a question always follows what it is about.
 TEMPLATE = (
-    '{% for message in messages %}'
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    "{%- for message in messages -%}"
+    "{%- if message['role'] == 'assistant' -%}{{- '<|assistant|>' -}}"
+    "{%- elif message['role'] in ['system', 'developer'] -%}{{- '<|system|>' -}}"
+    "{%- else -%}{{- '<|user|>' -}}{%- endif -%}"
+    "{%- if message['content'] is string -%}{{- message['content'] | trim -}}"
+    "{%- else -%}"
+    "{%- for part in message['content'] -%}{%- if part['type'] == 'image' -%}{{- '<image>' -}}{%- endif -%}{%- endfor -%}"
+    "{%- for part in message['content'] -%}{%- if part['type'] == 'text' -%}{{- part['text'] | trim -}}{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- endif -%}{{- '<end_of_utterance>' -}}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
 )
 
 
 def texts(count: int):
     rng = Random('tokenizer')
     for _ in range(count):
+        for question, answer in talk(rng):
+            yield question
+            yield answer
         yield plain(rng)
-        for message in conversation(rng):
-            yield message['role'] + '\n'
-            yield message['content']
+        shown = scene(rng, text=0)
+        for _, asked in zip(range(6), some_questions(rng, shown)):
+            yield asked.question
+            yield asked.answer
+        for wordings in WORDINGS.values():
+            yield rng.choice(wordings[:-1]).format(
+                x=f'{rng.choice(list(COLOURS))} {rng.choice(SHAPES)}', y=rng.choice(SHAPES), s=rng.choice(SHAPES), ss=plural(rng.choice(SHAPES)),
+                c=rng.choice(list(COLOURS)), r='below', t=rng.choice(('word', 'number')), p='top left',
+            )  # fmt: skip
 
 
 def main(out: Path) -> None:
     tokenizer = Tokenizer(models.BPE())
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    split = pre_tokenizers.Split(Regex(ALONE), 'isolated')
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
     # Plain text begins as it did in training, after an end of text; the chat template adds none.
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f'{SPECIAL[0]} $A', special_tokens=[(SPECIAL[0], 0)]
+        single=f'{SPECIAL[0]} $A', special_tokens=[(SPECIAL[0], END_OF_TEXT)]
     )
     tokenizer.train_from_iterator(
-        texts(20_000),
+        texts(6000),
         trainers.BpeTrainer(
             vocab_size=VOCAB,
             special_tokens=SPECIAL,
@@ -50,9 +77,10 @@ def main(out: Path) -> None:
     tokenizer.save(str(out / 'tokenizer.json'))
     config = {
         'tokenizer_class': 'PreTrainedTokenizerFast',
+        'processor_class': 'Idefics3Processor',
         'model_max_length': 512,
         'bos_token': '<|endoftext|>',
-        'eos_token': '<|im_end|>',
+        'eos_token': '<end_of_utterance>',
         'pad_token': '<|endoftext|>',
         'add_bos_token': True,
         'clean_up_tokenization_spaces': False,

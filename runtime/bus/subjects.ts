@@ -29,6 +29,8 @@ export const subjects = {
   claim: (gateway: string): string => `volley.v1.gw.${token(gateway)}.claim`,
   end: (gateway: string): string => `volley.v1.gw.${token(gateway)}.end`,
   handOver: (instance: string): string => `volley.v1.inst.${token(instance)}.hop`,
+  /** Asks an instance to encode some of a request's tiles for another. */
+  encode: (instance: string): string => `volley.v1.enc.${token(instance)}`,
   instanceOp: (instance: string, op: string): string => `volley.v1.inst.${token(instance)}.${token(op)}`,
   /** A hop that was given up, whole: for people. */
   dead: (id: string): string => `volley.v1.dead.${token(id)}`,

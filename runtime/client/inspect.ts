@@ -47,5 +47,9 @@ export async function inspectOne(bus: Bus, id: string): Promise<RequestDetails |
   const record = entry.json<RequestRecord>()
   const stored = await bus.history(subjects.eventsOfRequest(id))
   const history = stored.map((m) => JSON.parse(new TextDecoder().decode(m.data)) as StateEvent & { state: string; atMs: number } & JsonObject)
-  return { ...summary(id, record), context: (record.last ?? record.next!.stored).context, history }
+  return { ...summary(id, record), context: withoutSecrets((record.last ?? record.next!.stored).context), history }
 }
+
+/** Whoever may look at a request must not be able to redeem its tickets. */
+const withoutSecrets = (context: JsonObject): JsonObject =>
+  JSON.parse(JSON.stringify(context, (key, value: unknown) => (key === 'secret' ? undefined : value))) as JsonObject

@@ -3,12 +3,15 @@
  * @module
  */
 
-/** Phases an instance can be labelled for. */
-export const LABELS = ['prefill', 'decode', 'encode'] as const
+/** Phases that an instance can be labelled for, and that an engine can be named for. */
+export const PHASES = ['prefill', 'decode', 'encode'] as const
+/** Labels: one phase, or two that share an instance. A test holds them against the policies' own. */
+export const LABELS = [...PHASES, 'encode+prefill', 'encode+decode', 'prefill+decode'] as const
 /** Engines by name; `auto` = the fastest that is there. */
 export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const
 
-/** A phase that an instance can be labelled for. */
+export type PhaseName = (typeof PHASES)[number]
+/** What an instance can be labelled. */
 export type PhaseLabel = (typeof LABELS)[number]
 /** What computes. */
 export type EngineName = (typeof ENGINES)[number]
@@ -24,7 +27,7 @@ export interface Config {
   host: string
   /** Instances this system (`serve`) or this process (`instance`) has. */
   instances: number
-  /** How many of them are labelled for each phase; the rest take any. */
+  /** How many of them carry each label; the rest take any phase. */
   labels: Partial<Record<PhaseLabel, number>>
   /** Instances that share a process. */
   perProcess: number
@@ -32,9 +35,9 @@ export interface Config {
   policy: string
   /** A policy that decides on the same events and moves nothing; undefined = none. */
   shadow: string | undefined
-  /** Least times in milliseconds: that a label lasts, and between two flips from prefill to decode; left out = the policy's. */
+  /** Least times in milliseconds: that a label lasts, and between two flips to decode; left out = the policy's. */
   flips: Partial<Record<'dwell' | 'cooldown', number>>
-  engine: Record<PhaseLabel, EngineName>
+  engine: Record<PhaseName, EngineName>
   /** Compute threads of one instance; undefined = the engine's own. */
   threads: number | undefined
   /** Cost profile whose times the engine's steps are held to; undefined = as fast as they go. */
@@ -53,6 +56,8 @@ export interface Config {
   apiKeys: string[]
   /** Hosts from which image URLs may be fetched. */
   imageHosts: string[]
+  /** Longest body of a chat with pictures, in MiB. */
+  maxBodyMib: number
   /** Modules with pipelines and actors of the user's own. */
   pipelines: string[]
   /** URL of a nats-server; undefined = `serve` starts one. */

@@ -3,7 +3,7 @@
  * config file, `--help` and docs/configuration.md all come from this table. Knows nothing of where values come from.
  * @module
  */
-import { type Config, type EngineName, ENGINES, LABELS, type PhaseLabel, type Role } from './config.ts'
+import { type Config, type EngineName, ENGINES, LABELS, type PhaseName, PHASES, type Role } from './config.ts'
 import { durationMs, integer, type Kind, list, oneOf, optional, pairs, text } from './kinds.ts'
 
 /** One row of the table. */
@@ -30,10 +30,10 @@ export interface Setting<T> {
 const ALL = ['gateway', 'scheduler', 'instance'] as const
 const policy = text('the name of a policy, or the path of a file such as ./my-policy.ts', /^(?:[a-z0-9-]+|.*[\\/].*|.*\.[cm]?[jt]s)$/)
 const engine = oneOf(ENGINES)
-const enginePhases = pairs(LABELS, engine, ':')
+const enginePhases = pairs(PHASES, engine, ':')
 
 /** `wasm` for all phases, or `prefill:tensorflow,decode:wasm`; phases left out are `auto`. */
-const engineOfPhases: Kind<Record<PhaseLabel, EngineName>> = {
+const engineOfPhases: Kind<Record<PhaseName, EngineName>> = {
   expects: `one of ${ENGINES.join(', ')}, or one a phase such as prefill:tensorflow,decode:wasm`,
   read(raw) {
     const one = engine.read(raw)
@@ -88,7 +88,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     roles: ['instance'],
     default: {},
     defaultHelp: 'none: every instance takes every phase',
-    help: 'how many instances are labelled for each phase; alone it implies --instances',
+    help: 'how many instances carry each label: a phase, or two as in encode+prefill=1; alone it implies --instances',
     kind: pairs(LABELS, integer({ min: 0, max: 256 })),
   },
   perProcess: {
@@ -103,7 +103,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     flag: 'policy',
     hint: 'NAME|FILE',
     roles: ['scheduler'],
-    default: 'static',
+    default: 'arrow-v2',
     help: 'who gets which request: a policy by name, or the file of your own',
     kind: policy,
   },
@@ -122,7 +122,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     roles: ['scheduler'],
     default: {},
     defaultHelp: 'dwell=1000, and the cooldown of the policy',
-    help: 'least times in milliseconds: that a label lasts, and between two flips from prefill to decode',
+    help: 'least times in milliseconds: that a label lasts, and between two flips to decode',
     kind: pairs(['dwell', 'cooldown'], integer({ min: 0, max: 86_400_000 })),
   },
   engine: {
@@ -190,17 +190,17 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   transfer: {
     flag: 'transfer',
     hint: 'MODE',
-    roles: ['instance'],
+    roles: ['gateway', 'instance'],
     default: 'auto',
-    help: 'how KV blocks move between instances: auto, memory, unix, tcp, nats',
+    help: 'how KV blocks and pictures move between processes: auto, memory, unix, tcp, nats',
     kind: oneOf(['auto', 'memory', 'unix', 'tcp', 'nats']),
   },
   transferHost: {
     flag: 'transfer-host',
     hint: 'ADDRESS',
-    roles: ['instance'],
+    roles: ['gateway', 'instance'],
     default: '127.0.0.1',
-    help: 'address of this machine on which instances of other machines may pull KV over TCP',
+    help: 'address of this machine on which instances of other machines may pull KV and pictures over TCP',
     // Others are told this address: "every one of mine" would send them to themselves.
     kind: text('an address or a host name that others reach, not 0.0.0.0 or ::', /^(?!0\.0\.0\.0$|::$)[A-Za-z0-9.:_-]+$/),
   },
@@ -222,8 +222,16 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: [],
     defaultHelp: 'none: only data: URLs',
     repeat: true,
-    help: 'a host from which images may be fetched; may be given several times',
+    help: 'a public host, or HOST:PORT, from which images may be fetched; may be given several times',
     kind: list(text('a host name', /^[A-Za-z0-9.:_-]+$/)),
+  },
+  maxBodyMib: {
+    flag: 'max-body',
+    hint: 'MIB',
+    roles: ['gateway'],
+    default: 32,
+    help: 'longest body of a chat with images, in MiB',
+    kind: integer({ min: 1, max: 256 }),
   },
   pipelines: {
     flag: 'pipeline',

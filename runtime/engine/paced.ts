@@ -6,6 +6,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { JsonObject } from '../json.ts'
 import type { Chunk, Forward, PaceStats } from './forward.ts'
+import type { ImageEncoder } from './vision/encoder.ts'
 
 /** Times of a step, ms: base + token x + pair ((k + x)² - k²) over prompt chunks + resident tokens and sequences that decode. */
 export interface Pace extends JsonObject {
@@ -14,6 +15,8 @@ export interface Pace extends JsonObject {
   perPairMs: number
   perResidentMs: number
   perSequenceMs: number
+  /** Of an encoder, each tile; left out = as fast as it goes. */
+  perTileMs?: number
 }
 
 /** Time that a step of these chunks takes by the law, ms. A replay is computed like a prompt. */
@@ -47,5 +50,23 @@ export function paced(forward: Forward, pace: Pace): Forward {
     memory: () => forward.memory(),
     pace: () => stats,
     dispose: () => forward.dispose(),
+  }
+}
+
+/** The same encoder at another's pace. */
+export function pacedEncoder(encoder: ImageEncoder, { perTileMs = 0 }: Pace): ImageEncoder {
+  const { config, backend, numerics, tileTokens, together } = encoder
+  const { imageSize } = config
+  return {
+    config, backend, numerics, tileTokens, together,
+    async encode(pixels) {
+      const endMs = performance.now() + (pixels.length / (3 * imageSize * imageSize)) * perTileMs
+      const vectors = await encoder.encode(pixels)
+      const leftMs = endMs - performance.now()
+      if (leftMs > 0) await setTimeout(leftMs)
+      return vectors
+    },
+    memory: () => encoder.memory(),
+    dispose: () => encoder.dispose(),
   }
 }

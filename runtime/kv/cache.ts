@@ -5,7 +5,7 @@
  */
 import { BlockAllocator } from './allocator.ts'
 import type { KvPool } from './pool.ts'
-import { BlockChain, chainRoot, PrefixIndex } from './prefix.ts'
+import { BlockChain, type ChainMark, chainRoot, PrefixIndex } from './prefix.ts'
 import { BlockTable } from './table.ts'
 
 export interface KvCacheOptions {
@@ -45,8 +45,8 @@ export class KvCache {
   }
 
   /** Names for a sequence's blocks. */
-  chain(): BlockChain {
-    return new BlockChain(this.#root, this.pool.shape.blockTokens)
+  chain(marks: readonly ChainMark[] = []): BlockChain {
+    return new BlockChain(this.#root, this.pool.shape.blockTokens, marks)
   }
 
   /**

@@ -17,8 +17,17 @@ export interface KvRef extends JsonObject {
   blocks: number
   bytes: number
   numerics: string
+  /** What encoded the pictures in it; null = there are none. */
+  encoder: EncoderRef | null
   /** One-time reference for the receiver (runtime/transfer); null when it stays where it is. */
   ticket: JsonObject | null
+}
+
+/** With a picture's key and a tile's number, what decides a tile's vectors, and how many places of the prompt they take. */
+export interface EncoderRef extends JsonObject {
+  /** `EngineInfo.vision.numerics`. */
+  numerics: string
+  tileTokens: number
 }
 
 /** A picture of the prompt: where its file can be had, and which places of the prompt its tiles take. */
@@ -44,8 +53,7 @@ export interface EmbedsRef extends JsonObject {
   from: number
   tiles: number
   bytes: number
-  /** What decides the vectors' bits besides the picture (EngineInfo.vision.numerics). */
-  numerics: string
+  encoder: EncoderRef
   /** Its bytes may still be in the making: a pull waits for them. */
   ticket: JsonObject
 }
@@ -106,7 +114,7 @@ export interface GenerateParts {
   context: (input: LlmInput) => LlmContext
   guards: Record<string, Guard>
   updates: Record<string, Update>
-  holds: 'kv'[]
+  holds: ('kv' | 'embeds')[]
   states: Record<string, StateConfig>
 }
 
@@ -120,7 +128,7 @@ export function generate({ then, show = true }: GenerateOptions): GenerateParts 
   }
   return {
     context: (input) => ({ ...input, kv: null, embeds: [], first: [], firstAtMs: 0, decodeAt: null, refills: 0, generated: [], output: [], error: null }),
-    holds: ['kv'],
+    holds: ['kv', 'embeds'],
     guards: {
       hasImages: (context) => context.images.length > 0,
       decodesHere: (_, event) => event['decodeHere'] === true,
@@ -130,7 +138,11 @@ export function generate({ then, show = true }: GenerateOptions): GenerateParts 
     updates: {
       keepEmbeds: (_, event) => ({ embeds: event['embeds'] as EmbedsRef[] }),
       loseEmbeds: (context) => ({ embeds: [], refills: context.refills + 1 }),
-      giveUpEmbeds: () => ({ error: { code: 'kv_lost', message: `The pictures' vectors were lost ${MAX_REFILLS} times` } }),
+      giveUpEmbeds: (_, event) => {
+        const reason = event.report?.['reason']
+        const why = typeof reason === 'string' ? `: ${reason}` : ''
+        return { error: { code: 'kv_lost', message: `The pictures' vectors were lost ${MAX_REFILLS} times${why}` } }
+      },
       keepKv: (_, event) => ({ kv: event['kv'] as KvRef }),
       keepPrefill: (_, event) => ({
         kv: event['kv'] as KvRef,
@@ -151,13 +163,13 @@ export function generate({ then, show = true }: GenerateOptions): GenerateParts 
         with: { show },
         on: {
           PREFILLED: [
-            { guard: 'decodesHere', target: 'decode', update: 'keepPrefill' },
-            { target: 'transfer', update: 'keepPrefill' },
+            { guard: 'decodesHere', target: 'decode', release: 'embeds', update: 'keepPrefill' },
+            { target: 'transfer', release: 'embeds', update: 'keepPrefill' },
           ],
           // The first token was the last of every choice.
-          FINISHED: { target: then, update: 'keepOutput' },
+          FINISHED: { target: then, release: 'embeds', update: 'keepOutput' },
           EMBEDS_LOST: [
-            { guard: 'mayEncodeAgain', target: 'encode', update: 'loseEmbeds' },
+            { guard: 'mayEncodeAgain', target: 'encode', release: 'embeds', update: 'loseEmbeds' },
             { target: 'failed', update: 'giveUpEmbeds' },
           ],
         },

@@ -21,7 +21,7 @@ export interface LabelRest {
   forced: boolean
   /** Changes so far. */
   flips: number
-  /** When a policy last moved it from prefill to decode; 0 = never. What a pool's cooldown counts from. */
+  /** When a policy last moved it to decode; 0 = never. What a pool's cooldown counts from. */
   toDecodeMs: number
 }
 
@@ -35,7 +35,7 @@ export interface LabelAsk {
   atMs: number
   /** Least time that the label given now has to last. */
   dwellMs: number
-  /** Least time between two changes of a pool from prefill to decode, and when the last one was. */
+  /** Least time between two changes of a pool to decode, and when the last one was. */
   cooldownMs: number
   poolToDecodeMs: number
   /** Phase that nobody else of the model would take any more; undefined = none. */
@@ -48,10 +48,17 @@ interface Context {
 }
 type Args = { context: Context; event: LabelEvent }
 
+/** Whether a label takes a phase; null takes any. */
+export const takes = (label: string | null, phase: string): boolean => label === null || label.split('+').includes(phase)
+
+/** Whether a change brings decode a hand that it did not have. */
+const toDecode = (was: string | null, label: string | null): boolean =>
+  !takes(was, 'decode') && label !== null && takes(label, 'decode')
+
 const asked = ({ event }: Args): LabelAsk => event as LabelAsk & LabelEvent
 const cools = ({ context, event }: Args): boolean => {
   const { label, atMs, cooldownMs, poolToDecodeMs } = event as LabelAsk & LabelEvent
-  return context.rest.label === 'prefill' && label === 'decode' && atMs - poolToDecodeMs < cooldownMs
+  return toDecode(context.rest.label, label) && atMs - poolToDecodeMs < cooldownMs
 }
 
 const guards = {
@@ -64,10 +71,10 @@ const guards = {
 
 const give = assign(({ context: { rest }, event }: Args) => {
   const { label, by, reason, force, atMs, dwellMs } = event as LabelAsk & LabelEvent
-  const toDecode = rest.label === 'prefill' && label === 'decode' && by.startsWith('policy')
+  const counts = toDecode(rest.label, label) && by.startsWith('policy')
   const next: LabelRest = {
     label, by, reason, sinceMs: atMs, was: rest.label, dwellMs, forced: force, flips: rest.flips + 1,
-    toDecodeMs: toDecode ? atMs : rest.toDecodeMs,
+    toDecodeMs: counts ? atMs : rest.toDecodeMs,
   }
   return { rest: next }
 })

@@ -18,7 +18,7 @@ export interface TransitionConfig {
   guard?: string
   /** Name in `updates`. */
   update?: string
-  /** Context key whose held bytes are freed on the way (before `update`). */
+  /** Context key with the reference, or references, to held bytes that are freed on the way (before `update`). */
   release?: string
 }
 

@@ -31,7 +31,7 @@ export type Effect =
   | { kind: 'cancelTimer'; name: string }
   /** A state was entered: goes to the events stream. */
   | { kind: 'emit'; state: string; report: JsonObject }
-  /** Bytes held for this request are not needed any more. */
+  /** Bytes held for this request are not needed any more: a reference, or a list of them. */
   | { kind: 'release'; ref: Json }
   /** The request has ended; its reader is told. */
   | { kind: 'end'; state: FinalState }

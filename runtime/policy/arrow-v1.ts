@@ -14,7 +14,11 @@ import { encodeMs, prefillMs, residentLimit } from './profile.ts'
 export interface ArrowV1Options {
   /** @default {'corrected'} */
   loads?: Loads
-  /** Decode load above which idle prefill instances are handed over. @default {0.5 of plain loads, 0.6 of corrected ones} */
+  /**
+   * Decode load above which idle prefill instances are handed over.
+   *
+   * @default {0.5 of plain loads, 0.6 of corrected ones}
+   */
   shrink?: number
   /** Decode instances that always stay. @default {1} */
   minDecode?: number
@@ -60,7 +64,8 @@ export function arrowV1({
       const { tiles = 0, waitedMs = 0, promptTokens } = request
       if (request.phase === 'encode') {
         const decision = anyPhase(view, request)
-        const ttftMs = (i: InstanceView) => waitedMs + waitMs(i) + encodeMs(i.profile, tiles) + prefillMs(i.profile, promptTokens)
+        const ttftMs = (i: InstanceView) =>
+          waitedMs + waitMs(i) + encodeMs(i.profile, tiles) + prefillMs(i.profile, promptTokens)
         const chosen = able.find((i) => i.id === decision.instance)
         if (chosen === undefined || ttftMs(chosen) <= view.slo.ttftMs) return decision
         const change = takeFromDecode(view, 'encode')

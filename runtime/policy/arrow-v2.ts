@@ -42,6 +42,16 @@ export interface ArrowV2State {
   readonly decodeLoad: number
 }
 
+/** A hop of a phase before the first token. */
+interface Arriving {
+  to: 'prefill' | 'encode'
+  able: InstanceView[]
+  /** Predicted, of the request. */
+  ttftMs: (i: InstanceView) => number
+  /** Whether an instance more for this phase would help. @default {true} */
+  helps?: boolean
+}
+
 /** Builds the policy `arrow-v2`. */
 export function arrowV2({
   loads = 'corrected',
@@ -58,15 +68,20 @@ export function arrowV2({
     if (!flips) return undefined
     const other = to === 'prefill' ? 'encode' : 'prefill'
     const reason = `${to === 'prefill' ? 'a prompt' : 'an image'} would miss its TTFT`
-    const ofDecode = !guard || state.decodeLoad < shrink ? give(view, { from: 'decode', to, reason, dwellMs }) : undefined
+    // Who decodes and does something else, too, must be idle in that as well.
+    const others = pool(view, 'decode').filter((i) => i.label !== 'decode')
+    const free = !guard || (state.decodeLoad < shrink && waitLoad(others, view.slo, 'plain') < shrink)
+    const ofDecode = free ? give(view, { from: 'decode', to, reason, dwellMs }) : undefined
     if (ofDecode !== undefined || waitLoad(pool(view, other), view.slo, 'plain') >= shrink) return ofDecode
-    return give(view, { from: other, to, reason, dwellMs })
+    // Both are asked by the same requests: without a rest between, one instance would go to and fro.
+    return give(view, { from: other, to, reason, dwellMs: Math.max(dwellMs, cooldownMs) })
   }
 
   /** An instance for decode, of the pool with the shorter wait. */
   const takeForDecode = (view: ClusterView, reason: string): LabelChange | undefined => {
     if (!flips) return undefined
-    const donors = (['prefill', 'encode'] as const).map((from) => ({ from, load: waitLoad(pool(view, from), view.slo, loads) }))
+    const loadOf = (from: Phase) => ({ from, load: waitLoad(pool(view, from), view.slo, loads) })
+    const donors = [loadOf('prefill'), loadOf('encode')]
     donors.sort((a, b) => a.load - b.load)
     for (const { from } of donors) {
       const change = give(view, { from, to: 'decode', reason, dwellMs })
@@ -78,7 +93,7 @@ export function arrowV2({
   /** The rule of both phases before the first token: in time, else by a flip, else the least late. */
   function soonest(
     view: ClusterView,
-    { to, able, ttftMs }: { to: 'prefill' | 'encode'; able: InstanceView[]; ttftMs: (i: InstanceView) => number },
+    { to, able, ttftMs, helps = true }: Arriving,
     state: ArrowV2State,
   ): Decision {
     const fitting = able.filter((i) => carries(i, to))
@@ -90,7 +105,7 @@ export function arrowV2({
         ? least(inTime, (i) => [i.decodeTokens, ttftMs(i)], 'in time, fewest decodes')
         : least(inTime, (i) => [ttftMs(i), i.decodeTokens], 'in time, least wait')
     }
-    const change = takeFor(view, to, state)
+    const change = helps ? takeFor(view, to, state) : undefined
     if (change && able.some((i) => i.id === change.instance)) return flipped(able, change, ttftMs)
     return least(fitting, ttftMs, 'nobody in time, least predicted TTFT')
   }
@@ -105,9 +120,11 @@ export function arrowV2({
       const { promptTokens, tiles = 0, waitedMs = 0 } = request
       if (request.phase === 'encode') {
         if (view.instances.every((i) => !carries(i, 'encode'))) return anyPhase(view, request)
-        const afterMs = waitedMs + prefillAfter(view, request)
-        const ttftMs = (i: InstanceView) => waitMs(i) + encodeMs(i.profile, tiles) + afterMs
-        return soonest(view, { to: 'encode', able, ttftMs }, state)
+        const laterMs = prefillAfter(view, request)
+        const ownMs = (i: InstanceView) => waitMs(i) + encodeMs(i.profile, tiles)
+        // Not where prefill is what it would wait for.
+        const helps = able.every((i) => !carries(i, 'encode') || ownMs(i) >= laterMs)
+        return soonest(view, { to: 'encode', able, ttftMs: (i) => waitedMs + ownMs(i) + laterMs, helps }, state)
       }
       if (request.slots === 'other') return anyPhase(view, request)
       const ttftMs = (i: InstanceView) => waitedMs + waitMs(i) + prefillMs(i.profile, promptTokens)

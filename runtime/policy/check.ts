@@ -4,10 +4,17 @@
  * @module
  */
 import { VolleyError } from '../errors.ts'
-import type { ClusterView, Decision, LabelChange, Policy, PolicyState, TickDecision } from './policy.ts'
+import {
+  type ClusterView,
+  type Decision,
+  type LabelChange,
+  LABELS,
+  type Policy,
+  type PolicyState,
+  type TickDecision,
+} from './policy.ts'
 
 const HOOKS = ['onArrival', 'onFirstToken'] as const
-const LABELS: readonly unknown[] = ['prefill', 'decode', 'encode']
 
 type Fields = Record<string, unknown>
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -21,7 +21,8 @@ const mean = (values: readonly number[]): number =>
  * interval, reads a batch of one as busy where the SLO is tight, and a pool whose memory is full as half idle where it
  * is loose. Corrected: the tokens that an instance holds, those on their way to it included, over the most that keep the
  * SLO and the memory; or the gap (of those after the first, or the one still open) where that alone breaks the SLO, as
- * it does when an instance is slower than its profile. Gaps beside prefills are left out: those end by themselves.
+ * it does when an instance is slower than its profile. Gaps beside prefills are left out: where decode has
+ * instances of its own, those end by themselves.
  */
 export function decodeLoad(pool: readonly InstanceView[], slo: Slo, loads: Loads): number {
   return mean(pool.map((i) => {

@@ -111,7 +111,7 @@ export interface LabelChange {
 export interface FlipTimes {
   /** Least time a label lasts. */
   readonly dwellMs?: number
-  /** Least time between two flips of a model's instances from prefill to decode. */
+  /** Least time between two flips of a model's instances to decode. */
   readonly cooldownMs?: number
 }
 

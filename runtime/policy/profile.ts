@@ -50,7 +50,8 @@ export const prefillMs = (p: CostProfile, tokens: number, done = 0): number =>
 const TOKENS_PER_TILE = 256
 
 /** Predicted time to encode so many tiles, in ms. */
-export const encodeMs = (p: CostProfile, tiles: number): number => tiles * (p.perTileMs ?? TOKENS_PER_TILE * p.perTokenMs)
+export const encodeMs = (p: CostProfile, tiles: number): number =>
+  tiles * (p.perTileMs ?? TOKENS_PER_TILE * p.perTokenMs)
 
 /** Time of an iteration in ms; `pairs` = sum of (k + x)² - k² over its chunks. */
 export const iterationMs = (

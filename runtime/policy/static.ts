@@ -18,7 +18,9 @@ export const staticPolicy: Policy = {
     const decoders = view.instances.filter((i) => carries(i, 'decode'))
     const alone = decoders.length === 1 && decoders[0]!.id === decision.instance
     const chosen = fitting.find((i) => i.id === decision.instance)
-    if (chosen?.label === 'prefill+decode') return { ...decision, decodeHere: true, reason: 'least wait, decodes there too' }
+    if (chosen?.label === 'prefill+decode') {
+      return { ...decision, decodeHere: true, reason: 'least wait, decodes there too' }
+    }
     return alone ? { ...decision, decodeHere: true, reason: 'the only one that decodes, too' } : decision
   },
   onFirstToken(view, request) {

@@ -10,6 +10,7 @@ import type { TextModel } from '../engine/text.ts'
 import type { JsonObject } from '../json.ts'
 import type { PhaseEvent } from '../machine/types.ts'
 import type { HandOver } from '../wire/hop.ts'
+import type { Encoder } from './encoder.ts'
 import type { GapMeter } from './gaps.ts'
 import type { Holds } from './holds.ts'
 import type { Inputs } from './inputs.ts'
@@ -26,6 +27,8 @@ export interface Services {
   holds: Holds
   inputs: Inputs
   transfer: Mover
+  /** Where the engine sees pictures. */
+  encoder?: Encoder
   /** Told of every decode's tokens as they are made. */
   gaps: GapMeter
   /** A fresh watch over one choice's text: told its tokens in order, it answers true when a stop string is complete. */
@@ -48,9 +51,13 @@ export interface ActorContext<Context extends JsonObject = JsonObject> {
   readonly decodeHere: boolean
   /** Prefill only: where the policy would have the decode later; null = it decides when there is something to decode. */
   readonly decodeAt: string | null
+  /** Encode only: instances that would begin a part of it now, the least busy first. */
+  readonly alongside: readonly string[]
   readonly instance: { id: string; incarnation: string }
   /** Fires when the work has become pointless: cancelled, fenced, shutting down. */
   readonly signal: AbortSignal
+  /** Says that it waits for something that is made elsewhere, or no longer: others may have its slot meanwhile. */
+  readonly waits: (on: boolean) => void
   readonly clock: Clock
   /** The open response of this request. */
   readonly reader: Reader

@@ -2,6 +2,8 @@
  * A policy with its memory: policies are pure and see one model at a time; what they want remembered is kept here.
  * @module
  */
+import { candidates, carries, waitMs } from '../policy/candidates.ts'
+import { encodeMs } from '../policy/profile.ts'
 import { type ClusterView, type Decision, type LabelChange, place, type PlaceRequest, type Policy, type PolicyState } from '../policy/policy.ts'
 
 export class Chooser {
@@ -17,6 +19,23 @@ export class Chooser {
     const decision = place(this.policy, ofModel(view, request.model), request, this.stateOf(request.model))
     if (decision.state !== undefined) this.states.set(request.model, decision.state)
     return decision
+  }
+
+  /**
+   * Who else is to encode a part of it, the least busy first: those labelled for it, or unlabelled, that would begin
+   * before the chosen one was through alone.
+   */
+  alongside(view: ClusterView, request: PlaceRequest, chosen: string | undefined): string[] {
+    const { tiles = 0, phase } = request
+    const among = candidates(ofModel(view, request.model), request).filter((i) => carries(i, 'encode'))
+    const lead = among.find((i) => i.id === chosen)
+    if (phase !== 'encode' || lead === undefined) return []
+    const aloneMs = waitMs(lead) + encodeMs(lead.profile, tiles)
+    return among
+      .filter((i) => i.id !== lead.id && waitMs(i) < aloneMs)
+      .sort((a, b) => waitMs(a) - waitMs(b) || a.decodeTokens - b.decodeTokens)
+      .slice(0, Math.max(0, tiles - 1))
+      .map((i) => i.id)
   }
 
   /** Flips that no request asks for. */

@@ -8,6 +8,7 @@ import { subjects } from '../bus/subjects.ts'
 import { ACK_WAIT_MS } from '../bus/topology.ts'
 import { type Clock, sleep } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
+import type { LlmContext } from '../machine/generate.ts'
 import type { ClusterView, Decision, LabelChange, PlaceRequest, Policy } from '../policy/policy.ts'
 import { type HandOver, type HandOverReply, type Hop, TIMER } from '../wire/hop.ts'
 import { Chooser } from './chooser.ts'
@@ -44,6 +45,13 @@ export interface DispatcherOptions {
   onDecided?: (entry: LedgerEntry) => void
   onFlip?: (entry: FlipEntry) => void
   onError?: (error: unknown) => void
+}
+
+/** A decision, with who begins a part of an encode besides, and as the ledger tells it. */
+interface Choice {
+  decision: Decision
+  alongside: string[]
+  entry: LedgerEntry
 }
 
 export class Dispatcher {
@@ -123,7 +131,7 @@ export class Dispatcher {
     const refused = new Set<string>()
     while (clock.monotonic() - pulledAt < ACK_WAIT_MS / 2) {
       const seen = cluster.flipView()
-      const { decision, entry } = this.decide(hop, refused, delivery.delivery)
+      const { decision, entry, alongside } = this.decide(hop, refused, delivery.delivery)
       const flips = await this.flipAll(decision.labels ?? [], seen)
       if (flips === undefined) continue
       if (decision.instance === undefined) {
@@ -131,21 +139,23 @@ export class Dispatcher {
         await Promise.race([cluster.nextChange(), sleep(clock, 50)])
         continue
       }
-      const outcome = await this.handTo(decision.instance, hop, delivery, decision, entry.predictedMs)
+      const outcome = await this.handTo(decision.instance, hop, delivery, { decision, entry, alongside })
       if (hop.phase !== TIMER) this.note({ ...entry, flips, outcome, atMs: clock.now() })
       if (!outcome.startsWith('refused')) return
       refused.add(decision.instance)
     }
   }
 
-  private decide(hop: Hop, refused: Set<string>, delivery: number): { decision: Decision; entry: LedgerEntry } {
+  private decide(hop: Hop, refused: Set<string>, delivery: number): Choice {
     const { clock, cluster } = this.options
     const view = cluster.view(clock.now())
     const instances = view.instances.filter((i) => !refused.has(i.id))
-    const request = placeRequest(hop)
+    const request = placeRequest(hop, clock.now())
     const policy = this.chooser.policy.name
-    const entryOf = (decision: Decision, shadow?: { policy: string; decision: Decision }) =>
-      ({ decision, entry: ledgerEntry(view, request, { policy, decision, shadow }) })
+    const entryOf = (decision: Decision, shadow?: { policy: string; decision: Decision }): Choice => {
+      const alongside = this.chooser.alongside({ ...view, instances }, request, decision.instance)
+      return { decision, alongside, entry: ledgerEntry(view, request, { policy, decision, alongside, shadow }) }
+    }
     if (hop.phase === TIMER) return entryOf({ instance: instances[0]?.id, scores: {}, reason: 'any' })
     if (hop.phase === 'decode') {
       // Decode goes where the KV is. Where that is gone, whoever gets it finds the loss and says so.
@@ -194,17 +204,14 @@ export class Dispatcher {
     this.options.onDecided?.(entry)
   }
 
-  private async handTo(
-    instance: string,
-    hop: Hop,
-    delivery: Delivery,
-    { decodeHere = false, decodeAt }: Decision,
-    predictedMs: number | undefined,
-  ): Promise<string> {
-    const { bus, cluster } = this.options
+  private async handTo(instance: string, hop: Hop, delivery: Delivery, { decision, entry, alongside }: Choice): Promise<string> {
+    const { bus, clock, cluster } = this.options
     const { ackSubject, seq, delivery: count } = delivery
-    const placement = cluster.place(instance, slotsOf(hop.phase), placeRequest(hop).promptTokens)
-    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere, decodeAt: decodeAt ?? null, predictedMs: predictedMs ?? null }
+    const { decodeHere = false, decodeAt = null } = decision
+    const request = placeRequest(hop, clock.now())
+    const part = hop.phase === 'encode' ? Math.ceil((request.tiles ?? 0) / (1 + alongside.length)) : 0
+    const placement = cluster.place(instance, request, part)
+    const body: HandOver = { hop, ackSubject, seq, delivery: count, decodeHere, decodeAt, alongside, predictedMs: entry.predictedMs ?? null }
     let outcome = 'timeout'
     let accepted: number | undefined
     try {
@@ -223,16 +230,18 @@ export class Dispatcher {
 }
 
 /** What a policy sees of a hop. */
-function placeRequest(hop: Hop): PlaceRequest {
-  const context = hop.stored.context as { promptTokens?: number; n?: number; sampling?: { maxTokens?: number }; kv?: { instance: string } | null; decodeAt?: string | null }
+function placeRequest(hop: Hop, nowMs: number): PlaceRequest {
+  const { promptTokens = 0, n = 1, sampling, images = [], kv, decodeAt } = hop.stored.context as Partial<LlmContext>
   return {
     id: hop.id,
     phase: hop.phase,
     slots: slotsOf(hop.phase),
     model: hop.model,
-    promptTokens: context.promptTokens ?? 0,
-    maxTokens: (context.sampling?.maxTokens ?? 0) * (context.n ?? 1),
-    kvOwner: context.kv?.instance,
-    decodeAt: context.decodeAt ?? undefined,
+    promptTokens,
+    tiles: images.reduce((sum, { starts }) => sum + starts.length, 0),
+    waitedMs: nowMs - hop.created,
+    maxTokens: Number(sampling?.['maxTokens'] ?? 0) * n,
+    kvOwner: kv?.instance,
+    decodeAt: decodeAt ?? undefined,
   }
 }

@@ -207,13 +207,17 @@ export class InstanceHost {
 
   private async work(job: Job, actor: Actor): Promise<void> {
     const { bus, clock, id, incarnation, services } = this.options
-    const { hop, decodeHere, decodeAt } = job.handOver
+    const { hop, decodeHere, decodeAt, alongside } = job.handOver
     const { attempt } = job.record
     const { signal } = job.abort
     job.reader = new Reader({ bus, clock, id: hop.id, gateway: hop.gateway, attempt, signal })
     const context: ActorContext = {
       id: hop.id, epoch: hop.epoch, attempt, state: hop.state, context: hop.stored.context, params: hop.with, deadline: hop.deadline,
-      decodeHere, decodeAt, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
+      decodeHere, decodeAt, alongside, instance: { id, incarnation }, signal, clock, reader: job.reader, services,
+      waits: (on) => {
+        job.waits = on
+        this.options.onChange?.()
+      },
     }
     let event: PhaseEvent
     try {

@@ -10,6 +10,8 @@ import type { PromptRef } from '../machine/generate.ts'
 
 /** JSON of so many ids stays well below a hop's limit, whatever the vocabulary. */
 const INLINE_TOKENS = 6_000
+/** The same where references to pictures, and then to their vectors, travel beside them. */
+const INLINE_BESIDE = 2_000
 const packr = new Packr({ useRecords: false, moreTypes: true })
 
 export class Inputs {
@@ -19,9 +21,9 @@ export class Inputs {
     this.bus = bus
   }
 
-  /** How the prompt travels; stores it first when it is long. */
-  async keep(id: string, tokens: number[], timeoutMs: number): Promise<PromptRef> {
-    if (tokens.length <= INLINE_TOKENS) return tokens
+  /** How the prompt travels; stores it first when it is long. `beside`: it is not alone in its hop. */
+  async keep(id: string, tokens: number[], { timeoutMs, beside = false }: { timeoutMs: number; beside?: boolean }): Promise<PromptRef> {
+    if (tokens.length <= (beside ? INLINE_BESIDE : INLINE_TOKENS)) return tokens
     await this.bus.bucket('volley_inputs').put(id, packr.pack(Uint32Array.from(tokens)), { ttlMs: timeoutMs + LIVE_GRACE_MS })
     return { key: id }
   }

@@ -19,6 +19,8 @@ export class Job {
   stamp: string
   /** A beat waits for its answer: no second one is begun. */
   beating = false
+  /** It waits for something that is made elsewhere: its slot is for others meanwhile. */
+  waits = false
   private lastBeatAt: number
   private readonly clock: Clock
 

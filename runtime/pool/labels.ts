@@ -7,7 +7,7 @@
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
-import { type LabelAsk, type LabelRest, NO_LABEL, stepLabel } from '../machine/label.ts'
+import { type LabelAsk, type LabelRest, NO_LABEL, stepLabel, takes } from '../machine/label.ts'
 import type { Label } from '../policy/policy.ts'
 
 /** Value of `volley_labels/<instance>`; the label first, so that `nats kv history` reads well. */
@@ -36,7 +36,7 @@ export interface FlipNote {
 export interface FlipRules {
   /** Least time a label lasts. */
   dwellMs: number
-  /** Least time between two flips of a model's instances from prefill to decode by policies. */
+  /** Least time between two flips of a model's instances to decode by policies. */
   cooldownMs: number
 }
 
@@ -112,10 +112,9 @@ function poolOf({ instance, label }: FlipAsk, members: readonly Member[]): Pick<
   const self = members.find((m) => m.id === instance)
   const others = members.filter((m) => m.id !== instance && m.model === self?.model && !m.draining)
   const given = self?.value?.label ?? null
-  const takes = (phase: Label, carried: Label | null) => carried === null || carried === phase
-  const phases: Label[] = given === null ? ['prefill', 'decode'] : [given]
-  const orphan = phases.find((phase) =>
-    takes(phase, given) && !takes(phase, label) && !others.some((m) => takes(phase, m.value?.label ?? null))
+  // Where nobody is labelled for pictures, anybody encodes them: that phase is never left alone.
+  const orphan = (['prefill', 'decode'] as const).find((phase) =>
+    takes(given, phase) && !takes(label, phase) && !others.some((m) => takes(m.value?.label ?? null, phase))
   )
   return { orphan, poolToDecodeMs: Math.max(0, ...members.filter((m) => m.model === self?.model).map((m) => m.value?.toDecodeMs ?? 0)) }
 }

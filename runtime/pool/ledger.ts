@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClusterView, Decision, LabelChange, PlaceRequest, Score } from '../policy/policy.ts'
-import { iterationMs, prefillMs } from '../policy/profile.ts'
+import { encodeMs, iterationMs, prefillMs } from '../policy/profile.ts'
 
 /** One decision, as it is kept beside the request's events. */
 export interface LedgerEntry {
@@ -18,7 +18,13 @@ export interface LedgerEntry {
   reason: string
   /** Every candidate's score, lower is better. */
   scores: Record<string, Score>
-  /** Prefill: time until its first token there. Decode: time of one iteration with it. */
+  /** Encode: tiles, and the instances that begin a part of them besides. */
+  tiles?: number
+  alongside?: readonly string[]
+  /**
+   * Encode: time until its part is through there. Prefill: time until its first token there. Decode: time of one
+   * iteration with it.
+   */
   predictedMs: number | undefined
   /** What it was in the end: told by the instance, once. */
   actualMs?: number
@@ -45,9 +51,10 @@ export interface ActualEntry {
   atMs: number
 }
 
-/** Time that a choice is expected to take: until the first token, or a token. */
-function predictionOf(view: ClusterView, request: PlaceRequest, instance: string | undefined): number | undefined {
+/** Time that a choice is expected to take: until its part of the tiles is through, until the first token, or a token. */
+function predictionOf(view: ClusterView, request: PlaceRequest, instance: string | undefined, others = 0): number | undefined {
   const chosen = view.instances.find((i) => i.id === instance)
+  if (chosen && request.phase === 'encode') return chosen.encodeWaitMs + encodeMs(chosen.profile, Math.ceil((request.tiles ?? 0) / (1 + others)))
   if (chosen && request.slots === 'prefill') return chosen.prefillWaitMs + prefillMs(chosen.profile, request.promptTokens)
   if (chosen && request.slots === 'decode') {
     return iterationMs(chosen.profile, 0, 0, chosen.decodeTokens + request.promptTokens, chosen.decodes + 1)
@@ -59,14 +66,17 @@ function predictionOf(view: ClusterView, request: PlaceRequest, instance: string
 export interface Decided {
   policy: string
   decision: Decision
+  /** Encode: who begins a part of it besides. */
+  alongside?: readonly string[]
   shadow?: { policy: string; decision: Decision } | undefined
 }
 
 /** The entry of a decision before it is handed over. */
-export function ledgerEntry(view: ClusterView, request: PlaceRequest, { policy, decision, shadow }: Decided): LedgerEntry {
+export function ledgerEntry(view: ClusterView, request: PlaceRequest, { policy, decision, alongside = [], shadow }: Decided): LedgerEntry {
   return {
     outcome: '', request: request.id, phase: request.phase, policy, instance: decision.instance ?? '', reason: decision.reason,
-    scores: decision.scores, predictedMs: predictionOf(view, request, decision.instance), flips: [], atMs: view.nowMs,
+    scores: decision.scores, ...(request.phase === 'encode' ? { tiles: request.tiles ?? 0, alongside } : {}),
+    predictedMs: predictionOf(view, request, decision.instance, alongside.length), flips: [], atMs: view.nowMs,
     ...(shadow && {
       shadow: {
         policy: shadow.policy, instance: shadow.decision.instance ?? '', reason: shadow.decision.reason,

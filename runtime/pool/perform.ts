@@ -33,4 +33,5 @@ export function emit(bus: Bus, clock: Clock, id: string, event: StateEvent): voi
 }
 
 /** References to free, in order. */
-export const releasesOf = (step: Step): Json[] => step.effects.flatMap((e) => (e.kind === 'release' ? [e.ref] : []))
+export const releasesOf = (step: Step): Json[] =>
+  step.effects.flatMap((e) => (e.kind === 'release' ? (Array.isArray(e.ref) ? e.ref : [e.ref]) : []))

@@ -21,7 +21,7 @@ export interface InstanceStats {
   freeSlots: Record<SlotClass, number>
   engine: EngineInfo
   load: EngineStats
-  /** Images that wait or are being encoded: their tiles, and the hops they belong to; left out = none ever. */
+  /** Images that wait or are being encoded: their tiles, and the hops they belong to; left out = it does not see. */
   encode?: { tiles: number; hops: number }
   /** What its work costs, as it measured itself. */
   profile: CostProfile

@@ -5,20 +5,26 @@
  */
 import type { Bus, Entry, Subscription } from '../bus/bus.ts'
 import type { SlotClass } from './actor.ts'
-import type { ClusterView, InstanceView, Slo } from '../policy/policy.ts'
+import { carries } from '../policy/candidates.ts'
+import type { ClusterView, InstanceView, PlaceRequest, Slo } from '../policy/policy.ts'
 import { encodeMs, prefillMs } from '../policy/profile.ts'
+import { MAX_WAITING_TILES } from './encoder.ts'
 import { type FlipNote, FLIPS_KEY, type FlipView, type LabelValue } from './labels.ts'
 import type { InstanceStats } from './stats.ts'
 
 interface Placement {
   slots: SlotClass
   tokens: number
+  tiles: number
   /** The instance's count of accepted hand-overs with this one; undefined = not answered yet. */
   accepted: number | undefined
 }
 
 /** Seconds that the mean prefill wait goes over, as an exponential mean. */
 const WAIT_MEAN_MS = 1_000
+
+/** Tiles that a hop is taken to bring before anybody has looked at it. */
+const TILES_OF_A_HOP = 8
 
 export class Cluster {
   placements = 0
@@ -76,14 +82,17 @@ export class Cluster {
 
   /** Hops of this phase that could be placed now. */
   freeSlots(phase: string, slots: SlotClass): number {
-    return this.view().instances
-      .filter((i) => i.phases.includes(phase) && !i.draining)
-      .reduce((sum, i) => sum + Math.max(0, i.freeSlots[slots]), 0)
+    const able = this.view().instances.filter((i) => i.phases.includes(phase) && !i.draining)
+    if (phase !== 'encode') return able.reduce((sum, i) => sum + Math.max(0, i.freeSlots[slots]), 0)
+    // An encode hop is soon over, its tiles are not: what waits for an encoder waits in the queue.
+    const meant = able.filter((i) => carries(i, 'encode'))
+    const hops = (i: InstanceView): number => Math.ceil((MAX_WAITING_TILES - i.encodeTiles) / TILES_OF_A_HOP)
+    return (meant.length > 0 ? meant : able).reduce((sum, i) => sum + Math.max(0, Math.min(i.freeSlots[slots], hops(i))), 0)
   }
 
   /** Notes a placement; tell it what the instance answered by `settle`. */
-  place(instance: string, slots: SlotClass, tokens: number): Placement {
-    const placement: Placement = { slots, tokens, accepted: undefined }
+  place(instance: string, { slots, promptTokens: tokens }: PlaceRequest, tiles = 0): Placement {
+    const placement: Placement = { slots, tokens, tiles, accepted: undefined }
     this.ledger.set(instance, [...(this.ledger.get(instance) ?? []), placement])
     this.placements++
     return placement
@@ -148,6 +157,7 @@ export class Cluster {
     const countOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).length
     const { blockTokens, blocksTotal } = s.engine
     const placed = tokensOf('prefill')
+    const encodeTiles = (s.encode?.tiles ?? 0) + own.reduce((sum, p) => sum + p.tiles, 0)
     const label = this.labels.get(s.id)
     return {
       id: s.id,
@@ -161,9 +171,9 @@ export class Cluster {
       prefills: s.load.prefillsWaiting + countOf('prefill'),
       prefillWaitMs: waitOf(s, placed),
       prefillWaitMeanMs: this.waits.get(s.id)?.meanMs ?? 0,
-      encodeTiles: s.encode?.tiles ?? 0,
-      encodes: s.encode?.hops ?? 0,
-      encodeWaitMs: encodeMs(s.profile, s.encode?.tiles ?? 0),
+      encodeTiles,
+      encodes: (s.encode?.hops ?? 0) + own.filter((p) => p.tiles > 0).length,
+      encodeWaitMs: encodeMs(s.profile, encodeTiles),
       decodeTokens: s.load.decodeTokens + tokensOf('decode'),
       decodes: s.load.decodesRunning + countOf('decode'),
       gaps: s.gaps,

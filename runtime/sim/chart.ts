@@ -13,7 +13,8 @@ import type { Effect, PhaseEvent, Stored } from '../machine/types.ts'
 const KV = { instance: 'i', incarnation: '', hold: 'h', tokens: 0, blocks: 0, bytes: 0, numerics: '', ticket: null }
 const ERROR = { code: 'simulated', message: '' }
 export const EVENTS = {
-  ENCODED: { type: 'ENCODED' },
+  ENCODED: { type: 'ENCODED', embeds: [] },
+  EMBEDS_LOST: { type: 'EMBEDS_LOST' },
   PREFILLED: { type: 'PREFILLED', kv: KV, first: [] },
   PREFILLED_HERE: { type: 'PREFILLED', kv: KV, first: [], decodeHere: true },
   FINISHED: { type: 'FINISHED', generated: [1] },

@@ -21,9 +21,19 @@ export function jobsOf(request: SimRequest, spread: boolean): EncodeJob[] {
 
 /** A job has ended: whether it was the request's last. */
 export function encoded({ request, images, tiles }: EncodeJob, instance: SimInstance): boolean {
-  request.encoded.push({ instance, tiles })
+  request.encoded.push({ instance, tiles, life: instance.life })
   request.imagesLeft -= images
   return request.imagesLeft === 0
+}
+
+/** Whether somebody who has encoded some of it has died since: its features were there. */
+export const featuresLost = (request: SimRequest): boolean =>
+  request.encoded.some(({ instance, life }) => instance.life !== life)
+
+/** It begins to encode: what was encoded before does not count. */
+export function encodeAnew(request: SimRequest): void {
+  request.encoded.length = 0
+  request.imagesLeft = request.images.length
 }
 
 /** Bytes of features that an instance must fetch for a request. */

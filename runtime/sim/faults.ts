@@ -4,6 +4,7 @@
  * @module
  */
 import { VolleyError } from '../errors.ts'
+import type { SimInstance } from './instance.ts'
 
 const KINDS = ['death', 'slow', 'outage'] as const
 
@@ -44,3 +45,27 @@ export function readFault(text: string): Fault {
 
 const numberOf = (text: string | undefined, otherwise: number): number =>
   text === undefined || text.trim() === '' ? otherwise : Number(text)
+
+/** What faults happen to. */
+export interface FaultHost {
+  readonly instances: ReadonlyMap<string, SimInstance>
+  at(atMs: number, then: () => void): void
+  die(instance: SimInstance): void
+  rise(instance: SimInstance): void
+  loseBroker(durationMs: number): void
+}
+
+/** Has a fault happen when its time comes. Error: `invalid_flag` for an instance that is not there. */
+export function arrange({ kind, instance: id, atMs, durationMs, factor }: Fault, host: FaultHost): void {
+  if (kind === 'outage') return host.at(atMs, () => host.loseBroker(durationMs))
+  const instance = host.instances.get(id)
+  if (instance === undefined) {
+    throw new VolleyError('invalid_flag', `There is no instance "${id}" to go wrong`, {
+      param: 'fault',
+      remedy: `name one of ${[...host.instances.keys()].join(', ')}`,
+    })
+  }
+  const slow = (slowness: number) => () => void (instance.slowness = slowness)
+  host.at(atMs, kind === 'death' ? () => host.die(instance) : slow(factor))
+  host.at(atMs + durationMs, kind === 'death' ? () => host.rise(instance) : slow(1))
+}

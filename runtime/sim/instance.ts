@@ -1,6 +1,6 @@
 /**
- * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees. Iterations are made in
- * iteration.ts, admission and transfers in admission.ts.
+ * One simulated instance and the requests on it: its queues, its KV memory, its label, and what of them a policy sees.
+ * Iterations are made in iteration.ts, admission and transfers in admission.ts.
  * @module
  */
 import type { InstanceView, Label, TokenGaps } from '../policy/policy.ts'
@@ -26,7 +26,7 @@ export interface SimRequest extends Keyed {
   readonly images: readonly number[]
   imagesLeft: number
   /** Who has encoded which tiles: their features are fetched from there. */
-  readonly encoded: { instance: SimInstance; tiles: number }[]
+  readonly encoded: { instance: SimInstance; tiles: number; life: number }[]
   /** NaN until it exists. */
   firstMs: number
   /** When its second token came; NaN until then. */

@@ -3,9 +3,13 @@
  * now and then. Looking changes nothing.
  * @module
  */
-import type { Label } from '../policy/policy.ts'
+import type { Label, LabelChange } from '../policy/policy.ts'
 import type { SimInstance, SimRequest } from './instance.ts'
-import type { Flip } from './simulator.ts'
+
+/** A label that has changed. */
+export interface Flip extends LabelChange {
+  atMs: number
+}
 
 /** How a request ended. */
 export type SimStatus = 'finished' | 'rejected' | 'failed'

@@ -2,11 +2,11 @@
  * What a simulation is made of: policy, costs, labels, links, and what may go wrong.
  * @module
  */
-import type { Label, LabelChange, Policy, Slo } from '../policy/policy.ts'
+import type { Label, Policy, Slo } from '../policy/policy.ts'
 import type { CostProfile } from '../policy/profile.ts'
 import type { Fault } from './faults.ts'
 import type { Batching, SimProfile, SimRequest } from './instance.ts'
-import type { SimObserver } from './observer.ts'
+import type { Flip, SimObserver } from './observer.ts'
 import type { Link } from './timeline.ts'
 
 /** Options for {@linkcode Simulation}. */
@@ -20,7 +20,11 @@ export interface SimOptions {
   believed?: CostProfile
   /** @default {2048 prefill tokens beside decodes} */
   batching?: Batching
-  /** Most requests in work on an instance that decodes what it prefills, as `max_num_seqs` of vLLM. @default {Infinity} */
+  /**
+   * Most requests in work on an instance that decodes what it prefills, as `max_num_seqs` of vLLM.
+   *
+   * @default {Infinity}
+   */
   maxSequences?: number
   /**
    * KV of a request that is decoded where it was prefilled: its whole output is reserved, or it grows token by token and
@@ -47,9 +51,4 @@ export interface SimOptions {
   onFlip?: (flip: Flip) => void
   /** Told of every request that has ended well. */
   onDone?: (request: SimRequest, nowMs: number) => void
-}
-
-/** A label that has changed. */
-export interface Flip extends LabelChange {
-  atMs: number
 }

@@ -29,7 +29,7 @@ export interface SimResult {
   transferredBytes: number
   /** Times a request gave up its KV so that others could go on. */
   preempted: number
-  /** Times a prompt was prefilled again because its KV was gone: preempted, or its instance dead. */
+  /** Times a request went back because its KV or its images' features were gone: preempted, or an instance dead. */
   refilled: number
 }
 

@@ -6,8 +6,7 @@
  */
 import type { Label } from '../policy/policy.ts'
 import type { SimInstance, SimRequest } from './instance.ts'
-import { SimObserver } from './observer.ts'
-import type { Flip } from './simulator.ts'
+import { type Flip, SimObserver } from './observer.ts'
 
 /** More spans than this no viewer opens with pleasure: batches after them are left out, flips and counters go on. */
 const MAX_SPANS = 500_000

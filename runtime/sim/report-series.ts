@@ -5,8 +5,7 @@
  */
 import type { Label, Slo } from '../policy/policy.ts'
 import type { SimInstance, SimRequest } from './instance.ts'
-import { SimObserver, type SimStatus } from './observer.ts'
-import type { Flip } from './simulator.ts'
+import { type Flip, SimObserver, type SimStatus } from './observer.ts'
 
 const MAX_WINDOWS = 480
 const FIRST_WINDOW_MS = 250

@@ -5,8 +5,7 @@
  */
 import { philox4x32 } from '../engine/sampler-random.ts'
 import { VolleyError } from '../errors.ts'
-import type { Arrival } from './trace.ts'
-import { linesOf } from './trace.ts'
+import { type Arrival, linesOf } from './trace.ts'
 
 /** Tokens that one tile of an image becomes. */
 const TILE_TOKENS = 256
@@ -26,7 +25,11 @@ interface Client {
 }
 
 /** The hours `[from, to)` of a file's day, some arrivals at a time; time 0 = `from`. Error: `invalid_flag`. */
-export async function* drawServegen(file: string, hours: readonly [number, number], seed: number): AsyncGenerator<Arrival[]> {
+export async function* drawServegen(
+  file: string,
+  hours: readonly [number, number],
+  seed: number,
+): AsyncGenerator<Arrival[]> {
   const wrong = (what: string) =>
     new VolleyError('invalid_flag', `Cannot read ServeGen clients from ${file}: ${what}`, {
       param: 'trace',

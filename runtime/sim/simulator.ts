@@ -3,7 +3,6 @@
  * one after the other, so a trace of any length runs in the memory of what is in flight. Same input, same output.
  * @module
  */
-import { VolleyError } from '../errors.ts'
 import {
   type ClusterView,
   type Decision,
@@ -25,15 +24,15 @@ import {
 import { llmStart, type SimEvent } from './chart.ts'
 import { victims } from './deadlock.ts'
 import { bury, forget } from './death.ts'
-import { encoded, featureBytes, jobsOf } from './encode.ts'
-import type { Fault } from './faults.ts'
+import { encodeAnew, encoded, featureBytes, featuresLost, jobsOf } from './encode.ts'
+import { arrange, type FaultHost } from './faults.ts'
 import { type EncodeJob, MODEL, newRequest, SimInstance, type SimRequest } from './instance.ts'
 import { endIteration, startIteration } from './iteration.ts'
 import type { SimOptions } from './options.ts'
 import { Outcomes, type SimResult } from './outcomes.ts'
 import { DEFAULT_LINK, Timeline } from './timeline.ts'
 
-export type { Flip, SimOptions } from './options.ts'
+export type { SimOptions } from './options.ts'
 
 /** Between two looks of an observer. */
 const SAMPLE_MS = 250
@@ -78,7 +77,14 @@ export class Simulation {
     this.nextTickMs = tickMs
     this.nextSampleMs = options.observer ? 0 : Infinity
     this.alive = this.present = this.instances
-    for (const fault of options.faults ?? []) this.await(fault)
+    const host: FaultHost = {
+      instances: this.byId,
+      at: (atMs, then) => this.clock.at(atMs, -1, then),
+      die: (instance) => this.die(instance),
+      rise: (instance) => this.rise(instance),
+      loseBroker: (durationMs) => this.loseBroker(durationMs),
+    }
+    for (const fault of options.faults ?? []) arrange(fault, host)
   }
 
   get nowMs(): number {
@@ -192,23 +198,24 @@ export class Simulation {
     this.placeDecode(request)
   }
 
-  /** Places whatever a request needs next; who has lost its KV by now prefills again. */
+  /** Places whatever a request needs next; who has lost its KV by now goes back. */
   private again(request: SimRequest, job?: EncodeJob): void {
     const { holder, node: { phase } } = request
     if (holder !== undefined && request.heldIn !== holder.life) forget(request, holder)
     if (phase === 'encode') {
-      const jobs = job ? [{ ...job, left: job.tiles }] : jobsOf(request, this.options.spreadImages === true)
-      for (const each of jobs) this.placeImages(each)
+      if (job !== undefined) return this.placeImages({ ...job, left: job.tiles })
+      encodeAnew(request)
+      for (const each of jobsOf(request, this.options.spreadImages === true)) this.placeImages(each)
     } else if (phase === 'prefill') this.placePrefill(request)
-    else if (request.holder === undefined) this.loseKv(request)
+    else if (request.holder === undefined) this.lose(request, 'KV_LOST')
     else this.placeDecode(request)
   }
 
-  private loseKv(request: SimRequest): void {
-    this.walk(request, 'KV_LOST')
+  private lose(request: SimRequest, event: 'KV_LOST' | 'EMBEDS_LOST'): void {
+    this.walk(request, event)
     this.outcomes.refilled++
     request.redo = 0
-    if (!request.node.done) return this.placePrefill(request)
+    if (!request.node.done) return this.again(request)
     this.outcomes.failed++
     this.options.observer?.ended(request, 'failed', this.clock.nowMs)
   }
@@ -222,6 +229,7 @@ export class Simulation {
   }
 
   private placePrefill(request: SimRequest): void {
+    if (featuresLost(request)) return this.lose(request, 'EMBEDS_LOST')
     const decision = this.ask(request, { phase: 'prefill', slots: 'prefill' })
     if (decision.instance === undefined) return void this.held.push(() => this.again(request))
     const instance = this.byId.get(decision.instance)!
@@ -238,6 +246,7 @@ export class Simulation {
     const { life } = instance
     this.clock.move(request.encoded[0]!.instance, instance, bytes, () => {
       if (life !== instance.life) return this.afterLease([request])
+      if (featuresLost(request)) return this.lose(request, 'EMBEDS_LOST')
       request.movedBytes += bytes
       instance.enqueue(request)
       this.settle(instance)
@@ -314,31 +323,11 @@ export class Simulation {
     }
     // Whoever has waited takes the room before the preempted come back for it.
     for (const holder of holders) this.settle(holder)
-    for (const request of chosen) this.loseKv(request)
-  }
-
-  /** Has a fault happen when its time comes. Error: `invalid_flag` for an instance that is not there. */
-  private await({ kind, instance: id, atMs, durationMs, factor }: Fault): void {
-    if (kind === 'outage') return this.clock.at(atMs, -1, () => this.loseBroker(durationMs))
-    const instance = this.byId.get(id)
-    if (instance === undefined) {
-      throw new VolleyError('invalid_flag', `There is no instance "${id}" to go wrong`, {
-        param: 'fault',
-        remedy: `name one of ${[...this.byId.keys()].join(', ')}`,
-      })
-    }
-    if (kind === 'death') {
-      this.clock.at(atMs, -1, () => this.die(instance))
-      this.clock.at(atMs + durationMs, -1, () => this.rise(instance))
-      return
-    }
-    this.clock.at(atMs, -1, () => void (instance.slowness = factor))
-    this.clock.at(atMs + durationMs, -1, () => void (instance.slowness = 1))
+    for (const request of chosen) this.lose(request, 'KV_LOST')
   }
 
   private loseBroker(durationMs: number): void {
-    this.clock.loseBroker(durationMs)
-    this.clock.byBroker(() => {
+    this.clock.loseBroker(durationMs, () => {
       for (const instance of this.instances) this.settle(instance)
     })
   }

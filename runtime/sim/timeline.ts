@@ -97,14 +97,15 @@ export class Timeline {
     else then()
   }
 
-  /** The broker goes away for so long. */
-  loseBroker(durationMs: number): void {
+  /** The broker goes away for so long; `back` is called once it is back and what has waited for it is done. */
+  loseBroker(durationMs: number, back: () => void): void {
     this.outageUntilMs = Math.max(this.outageUntilMs, this.nowMs + durationMs)
     this.at(this.nowMs + durationMs, -1, () => {
       if (this.brokerIsAway) return
       const { parked } = this
       this.parked = []
       for (const then of parked) then()
+      back()
     })
   }
 }

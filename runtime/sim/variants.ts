@@ -5,7 +5,16 @@
  * @module
  */
 import { VolleyError } from '../errors.ts'
-import { knownPolicies, type Label, LABELS, type Loads, type Phase, PHASES, type Policy, policyOf } from '../policy/mod.ts'
+import {
+  knownPolicies,
+  type Label,
+  LABELS,
+  type Loads,
+  type Phase,
+  PHASES,
+  type Policy,
+  policyOf,
+} from '../policy/mod.ts'
 import type { Batching } from './instance.ts'
 
 /** One set-up of a cluster. */
@@ -66,7 +75,10 @@ function overTopology(name: string, topology: string, { instances, batching, loa
   if (instances < groups.length) throw misfit(`${topology} needs at least ${groups.length} instances`)
   const even = groups.map((_, at) => Math.ceil((instances - at) / groups.length))
   const counts = name === 'static' ? [...splits(instances, groups.length)] : [even]
-  return counts.map((each) => variant(policy, groups.flatMap((label, at) => Array<Label | undefined>(each[at]!).fill(label)), batching))
+  return counts.map((each) => {
+    const labels = groups.flatMap((label, at) => Array<Label | undefined>(each[at]!).fill(label))
+    return variant(policy, labels, batching)
+  })
 }
 
 /** `EP` -> `encode+prefill`; all three = unlabelled. */

@@ -1,6 +1,7 @@
 /**
  * The life of one offer as a pure reducer: offered, admitted, reading, verifying, then completed, expired or aborted.
- * Who may read is decided here and nowhere else: the highest attempt, one reader at a time.
+ * Who may read is decided here and nowhere else: the highest attempt, one reader at a time; a shared offer, whoever has
+ * its ticket, as often as they like.
  * @module
  */
 
@@ -11,6 +12,8 @@ export interface LiveTransfer {
   attempt: number
   redeemer: number | undefined
   reader: number | undefined
+  /** Pulls under way of a shared offer; undefined = it is not shared. */
+  readers: number | undefined
   /** Monotonic. */
   leaseUntilMs: number
 }
@@ -49,11 +52,12 @@ export interface TransferStep {
 }
 
 /** A fresh offer. */
-export const offered = (attempt: number, leaseUntilMs: number): LiveTransfer => ({
+export const offered = (attempt: number, leaseUntilMs: number, shared = false): LiveTransfer => ({
   state: 'offered',
   attempt,
   redeemer: undefined,
   reader: undefined,
+  readers: shared ? 0 : undefined,
   leaseUntilMs,
 })
 
@@ -65,11 +69,12 @@ export const isPinned = ({ state }: TransferState): boolean => state === 'admitt
 /** What an event makes of an offer. */
 export function transfer(current: TransferState, event: TransferEvent): TransferStep {
   if (!isLive(current)) return refuse(current)
+  if (current.readers !== undefined) return sharedTransfer(current, current.readers, event)
   switch (event.type) {
     case 'REDEEM': {
       if (event.attempt < current.attempt) return refuse(current)
       const { attempt, reader, leaseUntilMs } = event
-      const next: LiveTransfer = { state: 'admitted', attempt, redeemer: attempt, reader, leaseUntilMs }
+      const next: LiveTransfer = { ...current, state: 'admitted', attempt, redeemer: attempt, reader, leaseUntilMs }
       return { next, effects: abortOf(current), refused: false }
     }
     case 'READ':
@@ -86,6 +91,32 @@ export function transfer(current: TransferState, event: TransferEvent): Transfer
       return { next: { ...current, leaseUntilMs: event.leaseUntilMs }, effects: [], refused: false }
     case 'TICK':
       return event.nowMs >= current.leaseUntilMs && !isPinned(current) ? end(current, 'expired') : refuse(current)
+    case 'RELEASED':
+      return end(current, 'aborted')
+  }
+}
+
+/** The same for a shared offer: readers come and go, attempts do not count, and no reader's word ends it. */
+function sharedTransfer(current: LiveTransfer, readers: number, event: TransferEvent): TransferStep {
+  const read = (left: number, more: Partial<LiveTransfer> = {}): TransferStep => ({
+    next: { ...current, ...more, state: left > 0 ? 'reading' : 'offered', readers: left },
+    effects: [],
+    refused: false,
+  })
+  switch (event.type) {
+    case 'REDEEM':
+      return read(readers + 1, { leaseUntilMs: event.leaseUntilMs })
+    case 'READ':
+      return readers > 0 ? read(readers) : refuse(current)
+    case 'SENT':
+    case 'FAILED':
+      return readers > 0 ? read(readers - 1) : refuse(current)
+    case 'COMPLETED':
+      return refuse(current)
+    case 'RENEWED':
+      return read(readers, { leaseUntilMs: event.leaseUntilMs })
+    case 'TICK':
+      return event.nowMs >= current.leaseUntilMs && readers === 0 ? end(current, 'expired') : refuse(current)
     case 'RELEASED':
       return end(current, 'aborted')
   }

@@ -42,8 +42,8 @@ interface Offer {
   /** The source's bytes, on their way or here. */
   content: Promise<{ bytes: Uint8Array; digest: string }> | undefined
   residentBytes: number
-  /** The pull that is served, by its number. */
-  reading: { reader: number; abort: AbortController } | undefined
+  /** The pulls that are served, by their numbers: several only where the offer is shared. */
+  readonly reading: Map<number, AbortController>
   cancelLease: () => void
 }
 
@@ -65,10 +65,10 @@ export class Offers {
       secret: newSecret(),
       source,
       options,
-      state: offered(options.attempt, this.#leaseEnd(options)),
+      state: offered(options.attempt, this.#leaseEnd(options), options.shared),
       content: undefined,
       residentBytes: 0,
-      reading: undefined,
+      reading: new Map(),
       cancelLease: () => undefined,
     }
     this.#offers.set(offer.name, offer)
@@ -84,26 +84,25 @@ export class Offers {
     const leaseUntilMs = this.#leaseEnd(offer.options)
     if (!this.#apply(offer, { type: 'REDEEM', attempt: credentials.attempt, reader, leaseUntilMs })) return 'fenced'
     const abort = new AbortController()
-    offer.reading = { reader, abort }
+    offer.reading.set(reader, abort)
     offer.options.onRedeem?.()
     const both = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal
     let giveBack = (): void => undefined
-    const failed = (): void => {
+    const over = (type: 'SENT' | 'FAILED'): void => {
       giveBack()
-      this.#apply(offer, { type: 'FAILED', reader })
+      if (offer.reading.delete(reader)) this.#apply(offer, { type, reader })
     }
+    const failed = (): void => over('FAILED')
     try {
+      await untilAborted(Promise.resolve(offer.source.ready).catch(() => undefined), both)
       giveBack = await this.#slots.take(both)
       const { bytes, digest } = await untilAborted(this.#read(offer), both)
       if (!this.#apply(offer, { type: 'READ', reader })) throw new Error('ended meanwhile')
-      const sent = (): void => {
-        giveBack()
-        this.#apply(offer, { type: 'SENT', reader })
-      }
-      return { bytes, digest, signal: both, sent, failed }
+      return { bytes, digest, signal: both, sent: () => over('SENT'), failed }
     } catch {
       failed()
-      return isLive(offer.state) && offer.state.attempt > credentials.attempt ? 'fenced' : 'gone'
+      const { state } = offer
+      return isLive(state) && state.readers === undefined && state.attempt > credentials.attempt ? 'fenced' : 'gone'
     }
   }
 
@@ -178,7 +177,7 @@ export class Offers {
     offer.state = next
     for (const effect of effects) {
       if (effect.kind === 'free') this.#free(offer)
-      else if (offer.reading?.reader === effect.reader) offer.reading.abort.abort(new Error('superseded or ended'))
+      else offer.reading.get(effect.reader)?.abort(new Error('superseded or ended'))
     }
     this.#watchLease(offer)
     return true
@@ -188,6 +187,7 @@ export class Offers {
     this.#offers.delete(offer.name)
     offer.content = undefined
     offer.residentBytes = 0
+    for (const abort of offer.reading.values()) abort.abort(new Error('ended'))
     if (!isLive(offer.state)) offer.options.onEnd?.(offer.state.state)
   }
 

@@ -14,6 +14,11 @@ export const TRANSFER_MODES: readonly TransferMode[] = ['memory', 'unix', 'tcp',
 export interface TransferSource {
   /** Exact size of what `read` will bring. */
   bytes: number
+  /**
+   * Where the bytes are still in the making: settles when they can be read, or never will. A pull waits for it before it
+   * takes its turn among those that are served.
+   */
+  ready?: Promise<unknown>
   /** Brings the bytes and a digest over them. Called once; kept until the offer ends. Best on a SharedArrayBuffer. */
   read(): Promise<{ bytes: Uint8Array; digest: string }>
 }
@@ -25,6 +30,12 @@ export interface OfferOptions {
   attempt: number
   /** The offer ends after this, unless renewed or being read. `Infinity`: only `complete` or `release` end it. */
   leaseMs: number
+  /**
+   * Whoever has the ticket may pull, also several at once, whatever their attempt; `complete` is not counted.
+   *
+   * @default {false}
+   */
+  shared?: boolean
   /** Somebody has begun to pull: whoever keeps the source under a lease of its own renews it here. */
   onRedeem?: () => void
   /** Once, when the offer has ended, whatever way. */

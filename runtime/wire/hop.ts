@@ -96,6 +96,8 @@ export interface HandOver {
   decodeHere: boolean
   /** Decided with a prefill, too: where the decode should go later; null = not yet. */
   decodeAt: string | null
+  /** Decided with an encode: other instances that would begin a part of it now, the least busy first. */
+  alongside: string[]
   /** What the scheduler expects (runtime/pool/ledger.ts), for comparison; null = nothing. */
   predictedMs: number | null
 }
@@ -103,6 +105,12 @@ export interface HandOver {
 export type HandOverReply =
   | { status: 'accepted' | 'stale' | 'ended' | 'dropped' }
   | { status: 'refused'; reason: 'full' | 'draining' | 'wrongModel' | 'noActor' }
+
+/** Tells an instance to free a hold: its bytes have arrived, or are not wanted. */
+export interface ReleaseMessage {
+  hold: string
+  attempt: number
+}
 
 /** Claim of a request's reader at its gateway; the same attempt again is the confirm. */
 export interface ClaimRequest {

@@ -3,7 +3,7 @@
  * @module
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Front, FrontStats, OpenRequest, RequestDetails, Submission } from '../../actors/gateway/front.ts'
+import type { Front, FrontStats, OpenRequest, PictureSide, RequestDetails, Submission } from '../../actors/gateway/front.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
 import { VolleyError } from '../../runtime/errors.ts'
@@ -37,6 +37,8 @@ export class FakeFront implements Front {
   cancelCalls = 0
   readonly details = new Map<string, RequestDetails>()
   notReady: string | undefined
+  /** Of all its models. */
+  pictures: PictureSide | undefined
   private readonly texts: TextModel[]
 
   constructor(...texts: TextModel[]) {
@@ -44,7 +46,8 @@ export class FakeFront implements Front {
   }
 
   models() {
-    return this.texts.map((text) => ({ text, createdMs: 1_700_000_000_000 }))
+    const sees = this.pictures && { pictures: this.pictures }
+    return this.texts.map((text) => ({ text, createdMs: 1_700_000_000_000, ...sees }))
   }
 
   stats(): FrontStats {

@@ -8,7 +8,7 @@ import type { Bus } from '../../runtime/bus/bus.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { Policy } from '../../runtime/policy/policy.ts'
 import { isTerminal, type RequestRecord } from '../../runtime/wire/hop.ts'
-import { MemoryCluster, readAll, submission } from './memory-cluster.ts'
+import { MemoryCluster, type MemoryClusterOptions, picture, readAll, seenPrompt, submission } from './memory-cluster.ts'
 import { scriptedToken } from './script-engine.ts'
 
 /** What may go wrong at an operation; `kill` and `pause` hit the process that performs it. */
@@ -23,6 +23,10 @@ export interface FaultRun {
   cancelAt?: number
   policy?: Policy
   choices?: number
+  /** Instances, labels, and the like. */
+  cluster?: Pick<MemoryClusterOptions, 'instances' | 'labels'>
+  /** With a picture of three tiles in its prompt. */
+  sees?: boolean
   sabotage?: (bus: Bus, name: string) => Bus
   /** A second process that acts on the request, told its id when the third token has been shown. */
   meddler?: (bus: Bus, cluster: MemoryCluster, id: string) => Promise<unknown>
@@ -39,9 +43,11 @@ export interface FaultResult {
 const DOUBLED = new Set(['publish', 'append', 'ack', 'request'])
 const PAUSE_MS = 5_000
 const PROMPT = [5, 6, 7]
+/** A word, a picture, a word. */
+const PICTURED = [5, 0, 0, 0, 0, 0, 0, 7]
 const LENGTH = 4
 
-export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabotage, meddler }: FaultRun): Promise<FaultResult> {
+export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabotage, meddler, cluster: shape, sees }: FaultRun): Promise<FaultResult> {
   let counting = false
   let operations = 0
   let struck: Operation | undefined
@@ -81,14 +87,16 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabot
         return 'ok'
     }
   }
-  const cluster = new MemoryCluster({ onOperation, ...(policy ? { policy } : {}), ...(sabotage ? { sabotage } : {}) })
+  const cluster = new MemoryCluster({ onOperation, ...shape, ...(policy ? { policy } : {}), ...(sabotage ? { sabotage } : {}) })
   await cluster.start()
   counting = true
   let result: Awaited<ReturnType<typeof readAll>> | undefined
   let id = ''
   let refused: unknown
   const base = submission()
-  const request = submission({ prompt: PROMPT, n: choices, sampling: { ...base.sampling, maxTokens: LENGTH } })
+  const pictured = sees ? { prompt: PICTURED, pictures: [picture('a house', 1, 3)] } : { prompt: PROMPT }
+  const request = submission({ ...pictured, n: choices, sampling: { ...base.sampling, maxTokens: LENGTH } })
+  const prompt = seenPrompt(request)
   void cluster.front.submit(request, new AbortController().signal).then(
     async (open) => {
       id = open.id
@@ -134,7 +142,7 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabot
       for (let choice = 0; choice < choices; choice++) {
         const shown = result.shown.filter((t) => t.choice === choice)
         if (shown.some((t, i) => t.index !== i)) bad.push(`choice ${choice} shown out of order: ${shown.map((t) => t.index)}`)
-        const expected = shown.map((_, i) => scriptedToken(PROMPT, 1, choice, i))
+        const expected = shown.map((_, i) => scriptedToken(prompt, 1, choice, i))
         if (shown.some((t, i) => t.token !== expected[i])) bad.push(`choice ${choice} shows other tokens`)
         if (!result.error && shown.length !== LENGTH) bad.push(`choice ${choice} is done with ${shown.length} of ${LENGTH} tokens`)
       }
@@ -149,6 +157,9 @@ export async function faultRun({ fault, at, cancelAt, policy, choices = 1, sabot
       if (instance.host.jobs.size > 0) bad.push(`instance ${i + 1} still works`)
       if (instance.holds.waitingTokens > 0) bad.push(`instance ${i + 1} still counts ${instance.holds.waitingTokens} tokens as waiting`)
       if (instance.holds.size > 0 || cluster.engines[i]!.stats().holds > 0) bad.push(`instance ${i + 1} still holds KV`)
+    }
+    for (const [name, plane] of cluster.planes) {
+      if (cluster.processes.get(name)!.alive && plane.held().length > 0) bad.push(`${name} still offers ${plane.held().length}`)
     }
     for (const error of cluster.errors) bad.push(`reported: ${String(error)}`)
     if (id === '' && result) bad.push('no id')

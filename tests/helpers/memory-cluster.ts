@@ -3,30 +3,34 @@
  * process of its own that can be killed or paused, on one virtual clock.
  * @module
  */
+import { createHash } from 'node:crypto'
 import { Instance } from '../../actors/instance/instance.ts'
 import { ClusterFront } from '../../actors/gateway/cluster-front.ts'
-import type { Submission } from '../../actors/gateway/front.ts'
+import type { Submission, SubmittedPicture } from '../../actors/gateway/front.ts'
 import { decode } from '../../actors/decode/actor.ts'
+import { encode } from '../../actors/encode/actor.ts'
 import { Scheduler } from '../../actors/scheduler/scheduler.ts'
 import { prefill } from '../../actors/prefill/actor.ts'
 import { transfer } from '../../actors/transfer/actor.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { memoryBus, type Fate, type Operation } from '../../runtime/bus/memory.ts'
 import { MemoryServer } from '../../runtime/bus/memory-server.ts'
-import { subjects } from '../../runtime/bus/subjects.ts'
-import type { Engine, TokenOut } from '../../runtime/engine/engine.ts'
+import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
-import { isVolleyError, VolleyError } from '../../runtime/errors.ts'
-import type { JsonObject } from '../../runtime/json.ts'
-import type { Policy } from '../../runtime/policy/policy.ts'
+import type { ImageDecoder } from '../../runtime/engine/vision/decode.ts'
+import { VolleyError } from '../../runtime/errors.ts'
+import type { Label, Policy } from '../../runtime/policy/policy.ts'
 import { unmeasured } from '../../runtime/policy/profile.ts'
 import { policyOf } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
 import { Dispatcher } from '../../runtime/pool/dispatcher.ts'
-import type { Mover } from '../../runtime/pool/mover.ts'
+import { labelAtStart } from '../../runtime/pool/labels.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
-import { ScriptEngine } from './script-engine.ts'
+import { directPlane } from '../../runtime/transfer/direct.ts'
+import { planeMover } from '../../runtime/transfer/mover.ts'
+import type { TransferPlane } from '../../runtime/transfer/plane.ts'
+import { SCRIPT_VISION, ScriptEngine, scriptedPrompt, scriptedTile } from './script-engine.ts'
 import { ProcessClock, VirtualClock } from './virtual-clock.ts'
 
 export const scriptText: TextModel = {
@@ -51,6 +55,10 @@ export interface MemoryClusterOptions {
   actors?: Actor[]
   /** KV blocks of four tokens that each instance has. */
   blocksTotal?: number
+  /** Instances that see no pictures. */
+  blind?: string[]
+  /** Label of each instance, by name. */
+  labels?: Record<string, Label>
   text?: TextModel
   onOperation?: (operation: Operation, cluster: MemoryCluster) => Fate
   /** Breaks a rule of the protocol on purpose, for tests that must see it broken. */
@@ -64,6 +72,8 @@ export class MemoryCluster {
   readonly instances: Instance[] = []
   readonly schedulers: Scheduler[] = []
   readonly engines: ScriptEngine[] = []
+  /** By process. */
+  readonly planes = new Map<string, TransferPlane>()
   readonly errors: unknown[] = []
   front!: ClusterFront
   private readonly options: MemoryClusterOptions
@@ -90,11 +100,14 @@ export class MemoryCluster {
   }
 
   async start(): Promise<void> {
-    const { instances = 2, schedulers = 2, policy = policyOf('round-robin'), actors = [prefill, transfer, decode] } = this.options
+    const { instances = 2, schedulers = 2, policy = policyOf('round-robin'), actors = [encode, prefill, transfer, decode], labels = {} } = this.options
     const { text = scriptText, policyName, shadow } = this.options
     let ready = false
     const up = async () => {
       for (let i = 1; i <= instances; i++) await this.startInstance(`i${i}`, actors)
+      for (const [instance, label] of Object.entries(labels)) {
+        await labelAtStart(this.processes.get(instance)!.bus, this.clock, instance, label)
+      }
       for (let i = 1; i <= schedulers; i++) {
         const { bus, clock } = this.process(`s${i}`)
         if (policyName !== undefined) {
@@ -113,20 +126,31 @@ export class MemoryCluster {
       const cluster = new Cluster()
       await cluster.start(bus)
       await new Presence(bus, clock, 'volley_gateways', 'g1', () => ({ state: 'up' })).renew()
-      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text, cluster, maxOpen: 100, onError: (e) => this.errors.push(e) })
+      const plane = await this.plane('g1', 'life')
+      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text, cluster, plane, maxOpen: 100, onError: (e) => this.errors.push(e) })
       ready = true
     }
     void up().catch((e) => this.errors.push(e))
     if (!(await this.clock.runUntil(() => ready, 60_000))) throw new Error(`the cluster did not start: ${this.errors[0]}`)
   }
 
+  /** Where a process offers bytes: over the bus alone, so that faults strike it, too. */
+  async plane(name: string, incarnation: string): Promise<TransferPlane> {
+    const { bus, clock } = this.processes.get(name)!
+    const plane = await directPlane({ owner: name, incarnation, bus, clock, modes: ['nats'] })
+    this.planes.set(name, plane)
+    return plane
+  }
+
   async startInstance(id: string, actors: Actor[]): Promise<Instance> {
     const { bus, clock } = this.process(id)
-    const { blocksTotal } = this.options
-    const engine = new ScriptEngine({ clock, ...(blocksTotal === undefined ? {} : { blocksTotal }) })
-    const instance = new Instance({
-      bus, clock, id, incarnation: `x${this.instances.length}`, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0, profile: unmeasured(4_000),
-      mover: busMover(bus, id, engine), stopWatch: () => () => false, onError: (e) => this.errors.push(e),
+    const { blocksTotal, blind = [] } = this.options
+    const engine = new ScriptEngine({ clock, ...(blocksTotal === undefined ? {} : { blocksTotal }), blind: blind.includes(id) })
+    const incarnation = `x${this.instances.length}`
+    const plane = await this.plane(id, incarnation)
+    const instance: Instance = new Instance({
+      bus, clock, id, incarnation, engine, text: this.options.text ?? scriptText, actors, host: 'here', pid: 0, profile: unmeasured(4_000),
+      mover: planeMover({ plane, onPull: (request) => instance.holds.renew(request) }), pictures: scriptPictures, stopWatch: () => () => false, onError: (e) => this.errors.push(e),
     })
     this.engines.push(engine)
     this.instances.push(instance)
@@ -135,31 +159,27 @@ export class MemoryCluster {
   }
 }
 
-/** Moves KV over the bus as JSON: enough for a protocol test. */
-function busMover(bus: Bus, id: string, engine: Engine): Mover & { forget(hold: string): void } {
-  bus.subscribe(subjects.instanceOp(id, 'kv'), (m) => {
-    void engine.exportHold(m.json<{ hold: string }>().hold).then(
-      ({ bytes, digest }) => m.respond(JSON.stringify({ bytes: [...bytes], digest })),
-      () => m.respond('{"gone":true}'),
-    )
-  })
-  return {
-    offer: (info) => ({ instance: id, hold: info.hold }),
-    async pull(ticket: JsonObject, { signal }) {
-      try {
-        const subject = subjects.instanceOp(ticket['instance'] as string, 'kv')
-        const message = await bus.request(subject, JSON.stringify(ticket), { timeoutMs: 1000, signal })
-        const { bytes, digest, gone } = message.json<{ bytes: number[]; digest: string; gone?: boolean }>()
-        if (gone) throw new VolleyError('transfer_failed', 'The KV is gone')
-        return { bytes: Uint8Array.from(bytes), digest, mode: 'bus', recycle: () => undefined }
-      } catch (error) {
-        if (isVolleyError(error, 'cancelled') && signal.aborted) throw error
-        throw new VolleyError('transfer_failed', 'Cannot pull the KV', { cause: error })
-      }
-    },
-    forget: () => undefined,
-  }
+/** Pixels of a file that is no picture: its very bytes. A file that begins with 0 is damaged. */
+const scriptPictures: Pick<ImageDecoder, 'decode'> = {
+  decode: (file) =>
+    file[0] === 0
+      ? Promise.reject(new VolleyError('invalid_request', 'The picture is damaged'))
+      : Promise.resolve({ width: file.length, height: 1, data: file.slice() }),
 }
+
+/** A picture of so many tiles, the first token of the first at `start`. */
+export const picture = (content: string, start: number, tiles: number, over: Partial<SubmittedPicture> = {}): SubmittedPicture => ({
+  key: createHash('sha256').update(content).digest('hex'),
+  whole: false,
+  starts: Array.from({ length: tiles }, (_, i) => start + i * SCRIPT_VISION.tileTokens),
+  file: new TextEncoder().encode(content),
+  ...over,
+})
+
+/** What the tokens of a request with pictures are a function of. */
+export const seenPrompt = ({ prompt, pictures }: Submission): number[] =>
+  scriptedPrompt(prompt, pictures.flatMap(({ file, whole, starts }) =>
+    starts.map((start, tile) => ({ start, vectors: scriptedTile({ width: 0, height: 0, data: file }, whole, tile) }))))
 
 /** A small greedy request. */
 export const submission = (over: Partial<Submission> = {}): Submission => ({

@@ -23,6 +23,8 @@ const LOG_LINES = 60
 export const testModel: string = process.env['VOLLEY_TEST_MODEL'] ?? join(ROOT, 'models', 'volley-tiny')
 
 export interface SystemOptions {
+  /** Another model than {@linkcode testModel}. */
+  model?: string
   instances?: number
   /** `prefill=1,decode=1`. */
   labels?: string
@@ -129,14 +131,14 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
 }
 
 function flagsOf(options: SystemOptions): string[] {
-  const { instances, labels, perProcess, transfer, policy, flags = [] } = options
+  const { model = testModel, instances, labels, perProcess, transfer, policy, flags = [] } = options
   const given = {
     instances,
     labels,
     'per-process': perProcess,
     transfer,
     policy,
-    model: testModel,
+    model,
     port: 0,
     threads: 1,
   }

@@ -1,9 +1,9 @@
 /**
- * A model that sees, of a few hundred numbers, as files: for loader tests.
+ * A model that sees, of a few thousand numbers, as files.
  * @module
  */
 import { safetensorsBytes } from './model-files.ts'
-import { TINY, tinyConfig } from './tiny-model.ts'
+import { TINY, tinyConfig, tinyTensors } from './tiny-model.ts'
 
 /** Tiles of 16 pixels, patches of 4, two by two of them a token: 4 tokens a tile. */
 const VISION = { image_size: 16, patch_size: 4, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 2, num_attention_heads: 2 }
@@ -55,13 +55,32 @@ function encoderShapes(): Record<string, number[]> {
   return shapes
 }
 
-/** model.safetensors with the encoder alone. `change` may alter or leave out (undefined) a shape. */
-export function encoderSafetensors(prefix: string, change: Record<string, number[] | undefined> = {}): Buffer {
+type ShapeChange = Record<string, number[] | undefined>
+
+function encoderTensors(prefix: string, change: ShapeChange = {}) {
   let seed = 1
-  const tensors = Object.entries({ ...encoderShapes(), ...change }).flatMap(([name, shape]) => {
-    if (shape === undefined) return []
-    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.sin(seed++))
-    return [[prefix + name, { dtype: 'F32', shape, data: new Uint8Array(values.buffer) }] as const]
-  })
-  return safetensorsBytes(Object.fromEntries(tensors))
+  return Object.fromEntries(
+    Object.entries({ ...encoderShapes(), ...change }).flatMap(([name, shape]) => {
+      if (shape === undefined) return []
+      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.sin(seed++))
+      return [[prefix + name, { dtype: 'F32', shape, data: new Uint8Array(values.buffer) }]]
+    }),
+  )
+}
+
+/** model.safetensors with the encoder alone. `change` may alter or leave out (undefined) a shape. */
+export const encoderSafetensors = (prefix: string, change: ShapeChange = {}): Buffer =>
+  safetensorsBytes(encoderTensors(prefix, change))
+
+/** A whole model that sees, as the files of its directory: the tiny decoder and an encoder, 512 tokens of context. */
+export function seeingFiles(): Record<string, unknown> {
+  const decoder = tinyTensors().map(({ hf, shape, values }) => [
+    hf.replace(/^model\./, 'model.text_model.'),
+    { dtype: 'F32', shape, data: new Uint8Array(values.slice().buffer) },
+  ])
+  return {
+    'config.json': seeingConfig({ tie_word_embeddings: true, text_config: tinyConfig({ max_position_embeddings: 512 }) }),
+    'preprocessor_config.json': smolvlmProcessor(),
+    'model.safetensors': safetensorsBytes({ ...Object.fromEntries(decoder), ...encoderTensors('model.') }),
+  }
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { expect } from 'vitest'
-import type { DecodeJob, Engine, SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
+import type { DecodeJob, Engine, GivenVectors, SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
 import { type CoreOptions, EngineCore } from '../../runtime/engine/loop/core.ts'
 import { type ToyForward, toyForward, type ToyHooks, type ToyOptions } from './toy-forward.ts'
 
@@ -70,16 +70,22 @@ export interface Generated {
 let names = 0
 export const newName = (): string => `hold-${names++}`
 
+export interface GenerateOptions {
+  choices?: number
+  signal?: AbortSignal
+  given?: GivenVectors[]
+}
+
 /** Prefill, decode, release: all tokens of all choices. */
 export async function generate(
   engine: Engine,
   tokens: number[],
   sampling: SamplingParams,
-  { choices = 1, signal = patience() }: { choices?: number; signal?: AbortSignal } = {},
+  { choices = 1, signal = patience(), given = [] }: GenerateOptions = {},
 ): Promise<Generated> {
   const hold = newName()
   try {
-    const { first, cachedTokens } = await engine.prefill({ hold, tokens, sampling, choices }, signal)
+    const { first, cachedTokens } = await engine.prefill({ hold, tokens, sampling, choices, given }, signal)
     const outs = [...first]
     const more = first.filter((out) => !out.finish).map(({ choice, token }) => ({ choice, generated: [token] }))
     if (more.length > 0) {

@@ -40,6 +40,8 @@ export interface ToyForward extends Forward {
 
 const LAYERS = 2
 const KV_DIM = 8
+/** Length of the vectors that the toy may be given. */
+export const TOY_HIDDEN = KV_DIM
 
 /** A fixed number in (-1, 1) for any three integers. */
 function mix(a: number, b: number, c: number): number {
@@ -55,10 +57,19 @@ export function toyForward(options: ToyOptions & ToyHooks = {}): ToyForward {
   const steps: ToyForward['steps'] = []
   let disposed = false
 
+  /** What a row begins with: given, or its token's. */
+  function vectorOf({ tokens, given = [] }: Chunk, row: number): number[] {
+    for (const { at, vectors } of given) {
+      const from = (row - at) * KV_DIM
+      if (from >= 0 && from < vectors.length) return [...vectors.subarray(from, from + KV_DIM)]
+    }
+    return Array.from({ length: KV_DIM }, (_, d) => mix(tokens[row]!, d, salt))
+  }
+
   /** One row: reads every earlier position through the table, writes its own K and V. */
-  function row(token: number, position: number, table: ArrayLike<number>, pool: KvPool, cut: number): Float32Array {
+  function row(from: number[], position: number, table: ArrayLike<number>, pool: KvPool, cut: number): Float32Array {
     const { blockTokens } = pool.shape
-    let x = Array.from({ length: KV_DIM }, (_, d) => mix(token, d, salt))
+    let x = from
     for (let layer = 0; layer < LAYERS; layer++) {
       const at = (p: number, part: 0 | 1) =>
         pool.offset(table[Math.floor(p / blockTokens)]!, layer, part, p % blockTokens)
@@ -91,7 +102,7 @@ export function toyForward(options: ToyOptions & ToyHooks = {}): ToyForward {
     // A variant whose arithmetic depends on the cut: a chunk of several rows is not the same as the rows one by one.
     const cut = batchInvariant || rows === 1 ? 0 : mix(chunk.start, rows, 77) * 0.1
     const all: Float32Array[] = []
-    for (let i = 0; i < rows; i++) all.push(row(chunk.tokens[i]!, chunk.start + i, chunk.table, pool, cut))
+    for (let i = 0; i < rows; i++) all.push(row(vectorOf(chunk, i), chunk.start + i, chunk.table, pool, cut))
     if (chunk.logits === 'none') return new Float32Array(0)
     const wanted = chunk.logits === 'all' ? all : all.slice(-1)
     const answer = new Float32Array(wanted.length * vocabSize)

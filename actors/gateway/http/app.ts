@@ -8,6 +8,7 @@ import { type Clock, realClock } from '../../../runtime/clock.ts'
 import { isVolleyError, toVolleyError, VolleyError } from '../../../runtime/errors.ts'
 import { newId } from '../../../runtime/ids.ts'
 import type { Front } from '../front.ts'
+import { PictureDoor } from '../pictures/door.ts'
 import { requireKey } from './auth.ts'
 import { errorResponse } from './errors.ts'
 import { defaultLimits, type HttpLimits } from './limits.ts'
@@ -23,6 +24,8 @@ export interface AppOptions {
   apiKeys?: readonly string[]
   /** Instead of the defaults of limits.ts. */
   limits?: Partial<HttpLimits>
+  /** Where pictures come in. @default {data: URLs only} */
+  door?: PictureDoor
   clock?: Clock
   log?: Log
 }
@@ -31,11 +34,11 @@ export interface AppOptions {
 const OPEN_PATHS = new Set(['/health', '/ready'])
 
 /** OpenAI's API, inspection, health and metrics, over a Front. Every error has OpenAI's shape. */
-export function createApp({ front, apiKeys = [], limits: given = {}, clock = realClock, log }: AppOptions): Hono {
+export function createApp({ front, apiKeys = [], limits: given = {}, clock = realClock, log, door = new PictureDoor({ clock }) }: AppOptions): Hono {
   const limits = { ...defaultLimits, ...given }
   const metrics = new HttpMetrics(clock, () => front.stats())
   const onError = (error: unknown, requestId: string) => logError(log, error, requestId)
-  const routes = routeTable({ front, limits, clock, metrics, onError })
+  const routes = routeTable({ front, limits, clock, metrics, door, onError })
 
   const app = new Hono()
   app.onError((error) => {

@@ -7,6 +7,7 @@ import type { Clock } from '../../../runtime/clock.ts'
 import type { TextModel } from '../../../runtime/engine/text.ts'
 import { toVolleyError } from '../../../runtime/errors.ts'
 import type { Front, OpenRequest, Submission } from '../front.ts'
+import type { Hold } from '../pictures/budget.ts'
 import { errorBody, errorResponse } from './errors.ts'
 import { ignoredHeader } from './fields.ts'
 import { type Delta, deltas } from './generation.ts'
@@ -23,6 +24,8 @@ const DEADLINE_GRACE_MS = 2_000
 export interface Job {
   model: TextModel
   submission: Submission
+  /** Of the prompt's tokens, those that stand for pictures. */
+  imageTokens: number
   shape: (reply: Reply) => Shape
   stream: boolean
   includeUsage: boolean
@@ -43,14 +46,28 @@ interface Usage {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number
+  prompt_tokens_details?: { image_tokens: number }
+}
+
+/** When a request came, what it holds until it has ended, and whether its caller is there still. */
+export interface Arrival {
+  /** Monotonic. */
+  startMs: number
+  hold: Hold
+  signal: AbortSignal
 }
 
 /** Answers a job. Throws what is known at admission; what fails later is told in the answer, under the request's id. */
-export async function generate(job: Job, signal: AbortSignal, options: GenerateOptions): Promise<Response> {
+export async function generate(job: Job, arrival: Arrival, options: GenerateOptions): Promise<Response> {
   const { clock, front, metrics } = options
-  const startMs = clock.monotonic()
+  const { startMs, hold, signal } = arrival
+  hold.shrink(job.submission.pictures.reduce((sum, { file }) => sum + file.length, 0))
   const open = cancelledOnce(await front.submit(job.submission, signal))
   const measure = metrics.begin(job.model.name, job.submission.prompt.length, startMs)
+  const end = (reason: string) => {
+    hold.release()
+    measure.end(reason)
+  }
   const reply: Reply = {
     id: open.id,
     created: Math.floor(clock.now() / 1000),
@@ -60,7 +77,7 @@ export async function generate(job: Job, signal: AbortSignal, options: GenerateO
     logprobs: job.submission.sampling.topLogprobs !== undefined,
     returnTokenIds: job.returnTokenIds,
   }
-  const answer = new Answer(job, open, reply, measure, signal, options)
+  const answer = new Answer(job, open, reply, { step: measure.step, end }, signal, options)
   const headers = {
     'x-request-id': open.id,
     ...(job.ignored.length > 0 ? { 'x-volley-ignored': ignoredHeader(job.ignored) } : {}),
@@ -186,6 +203,12 @@ class Answer {
 
   #usage(): Usage {
     const prompt = this.#job.submission.prompt.length
-    return { prompt_tokens: prompt, completion_tokens: this.#generated, total_tokens: prompt + this.#generated }
+    const { imageTokens } = this.#job
+    return {
+      prompt_tokens: prompt,
+      completion_tokens: this.#generated,
+      total_tokens: prompt + this.#generated,
+      ...(imageTokens > 0 && { prompt_tokens_details: { image_tokens: imageTokens } }),
+    }
   }
 }

@@ -4,12 +4,14 @@
  */
 import type { TextModel } from '../../../runtime/engine/text.ts'
 import { VolleyError } from '../../../runtime/errors.ts'
-import type { Front } from '../front.ts'
+import type { Front, SubmittedPicture } from '../front.ts'
+import type { PictureDoor } from '../pictures/door.ts'
 import { chatShape } from './chat.ts'
 import { completionShape } from './completion.ts'
 import type { Job } from './generate.ts'
 import type { HttpLimits } from './limits.ts'
 import { chatLength, toChatMessages } from './messages.ts'
+import { type Caller, chatPrompt } from './pictures.ts'
 import { checkTokenId, toSampling } from './sampling.ts'
 import { chatSchema, completionSchema, type Prompt, type SamplingBody } from './schemas.ts'
 import type { Reply, Shape } from './shape.ts'
@@ -26,11 +28,14 @@ export function modelOf(front: Front, name: string) {
   })
 }
 
-export function chatJob(front: Front, limits: HttpLimits): (raw: Record<string, unknown>) => Job {
+/** A body as a Job. */
+export type Prepare = (raw: Record<string, unknown>, caller: Caller) => Job | Promise<Job>
+
+export function chatJob(front: Front, limits: HttpLimits, door: PictureDoor): Prepare {
   const schema = chatSchema(limits)
-  return (raw) => {
+  return async (raw, caller) => {
     const { body, ignored } = validate(schema, raw)
-    const model = modelOf(front, body.model).text
+    const served = modelOf(front, body.model)
     if (body.top_logprobs !== undefined && !body.logprobs) {
       throw new VolleyError('invalid_request', '"top_logprobs" needs "logprobs": true', { param: 'top_logprobs' })
     }
@@ -41,11 +46,16 @@ export function chatJob(front: Front, limits: HttpLimits): (raw: Record<string, 
         remedy: 'send one of them',
       })
     }
-    const messages = toChatMessages(body.messages)
-    checkLength(chatLength(messages), limits, 'messages')
-    return jobOf(body, limits, {
-      model,
-      prompt: model.chat(messages),
+    const chat = toChatMessages(body.messages)
+    checkLength(chatLength(chat.messages), limits, 'messages')
+    if (chat.pictures.length > limits.pictures) {
+      const why = `The request has ${chat.pictures.length} pictures; at most ${limits.pictures} are taken`
+      throw new VolleyError('invalid_request', why, { param: 'messages' })
+    }
+    const { check, ...prompt } = await chatPrompt(served, door, chat, caller)
+    const job = jobOf(body, limits, {
+      model: served.text,
+      ...prompt,
       maxTokens: max_completion_tokens ?? max_tokens,
       unasked: limits.chatTokens,
       topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
@@ -53,10 +63,12 @@ export function chatJob(front: Front, limits: HttpLimits): (raw: Record<string, 
       shape: chatShape,
       ignored,
     })
+    await check()
+    return job
   }
 }
 
-export function completionJob(front: Front, limits: HttpLimits): (raw: Record<string, unknown>) => Job {
+export function completionJob(front: Front, limits: HttpLimits): Prepare {
   const schema = completionSchema(limits)
   return (raw) => {
     const { body, ignored } = validate(schema, raw)
@@ -69,6 +81,8 @@ export function completionJob(front: Front, limits: HttpLimits): (raw: Record<st
     return jobOf(body, limits, {
       model,
       prompt: promptIds(body.prompt, model, limits),
+      pictures: [],
+      imageTokens: 0,
       maxTokens: body.max_tokens,
       unasked: limits.completionTokens,
       topLogprobs: body.logprobs,
@@ -82,6 +96,9 @@ export function completionJob(front: Front, limits: HttpLimits): (raw: Record<st
 interface Prepared {
   model: TextModel
   prompt: number[]
+  pictures: SubmittedPicture[]
+  /** Of the prompt's tokens, those that stand for pictures. */
+  imageTokens: number
   maxTokens: number | undefined
   /** Most tokens when the caller names no number. */
   unasked: number
@@ -93,7 +110,7 @@ interface Prepared {
 }
 
 function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job {
-  const { model, prompt, maxTokens, unasked, topLogprobs, fields, shape, ignored } = prepared
+  const { model, prompt, pictures, imageTokens, maxTokens, unasked, topLogprobs, fields, shape, ignored } = prepared
   const { stream = false, stop = [], n = 1, pipeline, lane = 'default', return_token_ids = false } = body
   if (prompt.length === 0) throw new VolleyError('invalid_request', 'The prompt is empty', { param: fields.prompt })
   const stops = typeof stop === 'string' ? [stop] : stop
@@ -106,7 +123,7 @@ function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job 
   if (body.stream_options !== undefined && !stream) {
     throw new VolleyError('invalid_request', '"stream_options" needs "stream": true', { param: 'stream_options' })
   }
-  const sampling = toSampling(body, model, { promptTokens: prompt.length, maxTokens, unasked, topLogprobs, fields })
+  const sampling = toSampling(body, model, { promptTokens: prompt.length, imageTokens, maxTokens, unasked, topLogprobs, fields })
   return {
     model,
     submission: {
@@ -114,12 +131,13 @@ function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job 
       pipeline,
       lane,
       prompt,
-      pictures: [],
+      pictures,
       n,
       sampling,
       stop: stops,
       timeoutMs: limits.requestTimeoutMs,
     },
+    imageTokens,
     shape,
     stream,
     includeUsage: body.stream_options?.include_usage ?? false,

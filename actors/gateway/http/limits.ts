@@ -7,12 +7,17 @@
 export interface HttpLimits {
   /** Longest body. @default {4194304} */
   bodyBytes: number
+  /** Longest body of a chat, where a model sees pictures. @default {33554432} */
+  pictureBodyBytes: number
+  /** Bytes of bodies and pictures that all requests hold together; more are refused with 429. @default {268435456} */
+  heldBytes: number
   /** Longest wait for a body to arrive in full. @default {30000} */
   bodyTimeoutMs: number
   /** Longest text of a prompt, before it is tokenised. @default {1000000} */
   promptChars: number
-  /** Most chat messages. @default {2048} */
+  /** Most chat messages, and most pictures in them. @default {2048} @default {32} */
   messages: number
+  pictures: number
   /** Most choices (`n`). @default {16} */
   choices: number
   /** Most stop strings, and most characters in one. @default {16} @default {256} */
@@ -36,9 +41,12 @@ export interface HttpLimits {
 
 export const defaultLimits: HttpLimits = {
   bodyBytes: 4 * 1024 * 1024,
+  pictureBodyBytes: 32 * 1024 * 1024,
+  heldBytes: 256 * 1024 * 1024,
   bodyTimeoutMs: 30_000,
   promptChars: 1_000_000,
   messages: 2048,
+  pictures: 32,
   choices: 16,
   stopStrings: 16,
   stopChars: 256,

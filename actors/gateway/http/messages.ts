@@ -1,5 +1,5 @@
 /**
- * OpenAI's chat messages as a chat template takes them.
+ * OpenAI's chat messages as a chat template takes them, and the pictures they speak of.
  * @module
  */
 import type { ChatMessage } from '../../../runtime/engine/text.ts'
@@ -8,17 +8,31 @@ import type { ChatBody } from './schemas.ts'
 
 type BodyMessage = ChatBody['messages'][number]
 
-/** Parts of OpenAI's that are not text. */
-const OTHER_PARTS = new Set(['image_url', 'input_audio', 'file', 'video_url', 'audio_url'])
+/** A picture of a message, as its part names it. */
+export interface PicturePart {
+  url: string
+  /** `detail: low`: it is not cut into tiles. */
+  whole: boolean
+  /** The part's place in the request. */
+  param: string
+}
 
-/** Errors: `unsupported_parameter` for parts that are not text, `invalid_request`, both with the part's place. */
-export function toChatMessages(messages: ChatBody['messages']): ChatMessage[] {
-  return messages.map((message, i) => ({
+/** Parts of OpenAI's that are neither text nor pictures. */
+const OTHER_PARTS = new Set(['input_audio', 'file', 'video_url', 'audio_url'])
+
+/**
+ * Pictures in the order of their places. Errors: `unsupported_parameter` for parts of another kind, `invalid_request`,
+ * both with the part's place.
+ */
+export function toChatMessages(messages: ChatBody['messages']): { messages: ChatMessage[]; pictures: PicturePart[] } {
+  const pictures: PicturePart[] = []
+  const shown = messages.map((message, i) => ({
     ...message,
     // Templates know the older name only.
     role: message.role === 'developer' ? 'system' : message.role,
-    content: contentOf(message, `messages[${i}].content`),
+    content: contentOf(message, `messages[${i}].content`, pictures),
   }))
+  return { messages: shown, pictures }
 }
 
 /** Characters of text in the messages. */
@@ -28,7 +42,7 @@ export const chatLength = (messages: readonly ChatMessage[]): number =>
     return sum + texts.join('').length
   }, 0)
 
-function contentOf(message: BodyMessage, param: string): ChatMessage['content'] {
+function contentOf(message: BodyMessage, param: string, pictures: PicturePart[]): ChatMessage['content'] {
   const { role, content } = message
   if (typeof content === 'string') return content
   if (content === null || content === undefined) {
@@ -37,17 +51,31 @@ function contentOf(message: BodyMessage, param: string): ChatMessage['content'] 
     if (mayBeEmpty) return ''
     throw new VolleyError('invalid_request', `"${param}" is missing`, { param })
   }
-  return content.map(({ type, text }, j) => {
+  return content.map(({ type, text, image_url }, j) => {
     const place = `${param}[${j}]`
     if (type === 'text' && text !== undefined) return { type, text }
+    if (type === 'image_url' && image_url !== undefined) {
+      pictures.push(pictureOf(image_url, role, place))
+      return { type: 'image' }
+    }
     if (OTHER_PARTS.has(type)) {
       throw new VolleyError('unsupported_parameter', `Content of type "${type}" is not supported yet`, {
         param: place,
-        remedy: 'send text parts only',
+        remedy: 'send parts of type text or image_url only',
       })
     }
-    throw new VolleyError('invalid_request', `"${place}": expected a part of type "text" with a "text"`, {
-      param: place,
-    })
+    const expected = 'expected a part of type "text" with a "text", or of type "image_url" with an "image_url"'
+    throw new VolleyError('invalid_request', `"${place}": ${expected}`, { param: place })
   })
+}
+
+function pictureOf(image: string | { url: string; detail?: unknown }, role: string, param: string): PicturePart {
+  if (role !== 'user') {
+    throw new VolleyError('invalid_request', `"${param}" is a picture in a message of role "${role}"`, {
+      param,
+      remedy: 'put pictures into messages of role "user"',
+    })
+  }
+  if (typeof image === 'string') return { url: image, whole: false, param }
+  return { url: image.url, whole: image.detail === 'low', param }
 }

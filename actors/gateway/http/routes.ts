@@ -6,31 +6,51 @@ import type { Context } from 'hono'
 import { VolleyError } from '../../../runtime/errors.ts'
 import { isToken } from '../../../runtime/ids.ts'
 import type { Front, ServedModel } from '../front.ts'
+import { ByteBudget } from '../pictures/budget.ts'
+import type { PictureDoor } from '../pictures/door.ts'
 import { readJsonObject } from './body.ts'
-import { generate, type GenerateOptions, type Job } from './generate.ts'
-import { chatJob, completionJob, modelOf } from './jobs.ts'
+import { generate, type GenerateOptions } from './generate.ts'
+import { chatJob, completionJob, modelOf, type Prepare } from './jobs.ts'
 import { openApi } from './openapi.ts'
 import { frontPage } from './page.ts'
 import type { Route } from './route.ts'
 
 /** All routes, in the order in which they are matched. */
-export function routeTable(options: GenerateOptions): Route[] {
-  const { front, limits, metrics } = options
-  const generating = (toJob: (raw: Record<string, unknown>) => Job) => async (c: Context) =>
-    generate(toJob(await readJsonObject(c.req.raw, options)), c.req.raw.signal, options)
+export function routeTable(options: GenerateOptions & { door: PictureDoor }): Route[] {
+  const { front, limits, clock, metrics, door } = options
+  // The longest body and the pictures in it have room, if nothing else.
+  const budget = new ByteBudget(Math.max(limits.heldBytes, 2 * limits.pictureBodyBytes))
+  const generating = (prepare: Prepare, maxBytes: () => number) => async (c: Context) => {
+    const { signal } = c.req.raw
+    let startMs = 0
+    const hold = budget.hold()
+    const body = { clock, timeoutMs: limits.bodyTimeoutMs, maxBytes: maxBytes(), hold }
+    try {
+      // The body is in no variable here: nothing is to keep it while the answer is made.
+      const job = await readJsonObject(c.req.raw, body).then((raw) => {
+        startMs = clock.monotonic()
+        return prepare(raw, { signal, hold })
+      })
+      return await generate(job, { startMs, hold, signal }, options)
+    } catch (error) {
+      hold.release()
+      throw error
+    }
+  }
+  const sees = () => front.models().some(({ pictures }) => pictures !== undefined)
   const document = () => openApi(routes, limits)
   const routes: Route[] = [
     {
       method: 'POST',
       path: '/v1/chat/completions',
       summary: 'Answer a conversation',
-      handle: generating(chatJob(front, limits)),
+      handle: generating(chatJob(front, limits, door), () => (sees() ? limits.pictureBodyBytes : limits.bodyBytes)),
     },
     {
       method: 'POST',
       path: '/v1/completions',
       summary: 'Continue a text',
-      handle: generating(completionJob(front, limits)),
+      handle: generating(completionJob(front, limits), () => limits.bodyBytes),
     },
     {
       method: 'GET',
@@ -114,12 +134,13 @@ const withSeconds = <T extends { createdMs: number }>({ createdMs, ...rest }: T)
   ...rest,
 })
 
-const modelCard = ({ text, createdMs }: ServedModel) => ({
+const modelCard = ({ text, pictures, createdMs }: ServedModel) => ({
   id: text.name,
   object: 'model',
   created: Math.floor(createdMs / 1000),
   owned_by: 'volley',
   max_model_len: text.contextLength,
+  input_modalities: pictures ? ['text', 'image'] : ['text'],
 })
 
 function ready(c: Context, front: Front): Response {

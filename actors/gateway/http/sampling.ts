@@ -10,6 +10,8 @@ import type { SamplingBody } from './schemas.ts'
 
 interface Wanted {
   promptTokens: number
+  /** Of these, those that stand for pictures. */
+  imageTokens: number
   /** Undefined = `unasked`, or what fits of it. */
   maxTokens: number | undefined
   unasked: number
@@ -44,17 +46,22 @@ export function toSampling(body: SamplingBody, model: TextModel, wanted: Wanted)
   }
 }
 
-function maxTokensOf({ name, contextLength }: TextModel, { promptTokens, maxTokens, unasked, fields }: Wanted): number {
+function maxTokensOf({ name, contextLength }: TextModel, wanted: Wanted): number {
+  const { promptTokens, imageTokens, maxTokens, unasked, fields } = wanted
   const left = contextLength - promptTokens
   const least = maxTokens ?? 1
   if (least <= left) return maxTokens ?? Math.min(unasked, left)
   throw new VolleyError(
     'context_length_exceeded',
     `Model "${name}" has a context of ${contextLength} tokens, but the request needs ${promptTokens + least}: ` +
-      `${promptTokens} of prompt and ${maxTokens ?? 'at least 1'} to generate`,
+      `${promptTokens} of prompt${imageTokens > 0 ? ` (${imageTokens} of them for pictures)` : ''} and ${maxTokens ?? 'at least 1'} to generate`,
     {
       param: left < 1 ? fields.prompt : fields.maxTokens,
-      remedy: `shorten the prompt${maxTokens === undefined ? '' : ` or lower ${fields.maxTokens}`}`,
+      remedy: [
+        ...(imageTokens > 0 ? ['send fewer pictures, or with "detail": "low"'] : []),
+        'shorten the prompt',
+        ...(maxTokens === undefined ? [] : [`lower ${fields.maxTokens}`]),
+      ].join(' or '),
     },
   )
 }

@@ -20,7 +20,7 @@ export type Prompt = string | number[] | (string | number[])[]
 const promptSchema = z
   .custom<Prompt>(
     (value) => isOnePrompt(value) || (Array.isArray(value) && value.every(isOnePrompt)),
-    'expected a string, a list of token ids, or a list of one of these',
+    'expected a string, a list of token ids, or a list of one of these; pictures go to /v1/chat/completions',
   )
   .meta({
     anyOf: [
@@ -66,7 +66,10 @@ function samplingFields(limits: HttpLimits) {
   }
 }
 
-const part = z.looseObject({ type: z.string(), text: z.string().optional() })
+const imageUrl = z.union([z.string(), z.looseObject({ url: z.string(), detail: z.enum(['auto', 'low', 'high']).nullish() })], {
+  error: 'expected a URL, or an object with a "url" and maybe a "detail" of auto, low or high',
+})
+const part = z.looseObject({ type: z.string(), text: z.string().optional(), image_url: imageUrl.optional() })
 const message = z.looseObject({
   role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
   content: z.union([z.string(), list(part, 1024)], { error: 'expected a string or a list of content parts' }).nullish(),

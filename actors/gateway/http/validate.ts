@@ -15,7 +15,7 @@ export function validate<T extends z.ZodObject>(
   const ignored = ignoredFields(body, schema.shape)
   const result = schema.safeParse(body)
   if (!result.success) {
-    const issue = result.error.issues[0]!
+    const issue = precise(result.error.issues[0]!)
     const param = pathName(issue.path)
     const missing = issue.path.length === 1 && !Object.hasOwn(body, issue.path[0]!)
     throw new VolleyError('invalid_request', missing ? `"${param}" is missing` : `"${param}": ${issue.message}`, {
@@ -23,6 +23,18 @@ export function validate<T extends z.ZodObject>(
     })
   }
   return { body: result.data, ignored }
+}
+
+interface Issue {
+  path: PropertyKey[]
+  message: string
+}
+
+/** Where nothing that is allowed fits: the alternative that went wrong further inside, for it was meant. */
+function precise(issue: z.core.$ZodIssue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  const inside = issue.errors.flatMap(([first]) => (first !== undefined && first.path.length > 0 ? [precise(first)] : []))
+  return inside.length === 1 ? { ...inside[0]!, path: [...issue.path, ...inside[0]!.path] } : issue
 }
 
 /** `messages[0].content` of `['messages', 0, 'content']`. */

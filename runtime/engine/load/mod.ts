@@ -16,7 +16,7 @@ import type { DecoderConfig, ModelSource, TensorName } from './source.ts'
 import type { TensorTable } from './tensor.ts'
 import { unpermuteRows } from './permute.ts'
 
-export { openVision } from './vision.ts'
+export { findVision, openVision } from './vision.ts'
 
 /** A model as its format's reader found it. */
 interface Found {

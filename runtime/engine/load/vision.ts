@@ -36,14 +36,19 @@ const TOP: Readonly<Record<string, string>> = {
  * Errors: `model_file_missing`, `model_file_invalid`, `model_unsupported` (also: it does not see), `tensor_shape`.
  */
 export function openVision(path: string): VisionSource {
+  const source = findVision(path)
+  if (source) return source
+  throw new VolleyError('model_unsupported', `Model ${locateModel(path).name} has no encoder for pictures`, {
+    remedy: 'use a directory of the Idefics3 or SmolVLM family.',
+    param: path,
+  })
+}
+
+/** As {@linkcode openVision}; undefined where the model has no encoder. */
+export function findVision(path: string): VisionSource | undefined {
   const location = locateModel(path)
   const config = location.kind === 'hf' ? hfVisionConfig(location.path) : undefined
-  if (config === undefined) {
-    throw new VolleyError('model_unsupported', `Model ${location.name} has no encoder for pictures`, {
-      remedy: 'use a directory of the Idefics3 or SmolVLM family.',
-      param: path,
-    })
-  }
+  if (config === undefined) return undefined
   const { files, tensors } = openSafetensors(location.path)
   const close = () => files.forEach((file) => file.close())
   try {

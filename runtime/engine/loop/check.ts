@@ -4,16 +4,31 @@
  * @module
  */
 import { VolleyError } from '../../errors.ts'
-import type { DecodeJob, EngineInfo, PrefillJob, SamplingParams } from '../engine.ts'
+import type { DecodeJob, EngineInfo, GivenMark, PrefillJob, SamplingParams } from '../engine.ts'
 
 /** Errors: `context_length_exceeded`, `invalid_request`. */
 export function checkPrefill(job: PrefillJob, info: EngineInfo): void {
-  const { tokens, choices, sampling } = job
+  const { tokens, choices, sampling, given = [] } = job
   if (tokens.length === 0) throw invalid('The prompt is empty', 'prompt')
   if (!(Number.isInteger(choices) && choices >= 1)) throw invalid(`${choices} choices cannot be drawn`, 'n')
   if (tokens.length >= info.contextLength) throw tooLong(tokens.length, info)
   checkTokens(tokens, info, 'prompt')
+  const misplaced = givenProblem(given, tokens.length)
+  if (misplaced) throw invalid(misplaced, 'prompt')
   checkSampling(sampling)
+}
+
+/** What is wrong with marks over a prompt of so many tokens; `undefined` = nothing. */
+export function givenProblem(marks: readonly GivenMark[], promptTokens: number): string | undefined {
+  let free = 0
+  for (const { start, tokens, name } of marks) {
+    const whole = Number.isInteger(start) && Number.isInteger(tokens) && tokens > 0
+    if (!whole || start < free || start + tokens > promptTokens) {
+      return `${tokens} vectors of ${name} at ${start} have no place of their own in a prompt of ${promptTokens} tokens`
+    }
+    free = start + tokens
+  }
+  return undefined
 }
 
 /** Errors: `kv_lost` (the hold is of another prompt), `context_length_exceeded`, `invalid_request`. */

@@ -6,11 +6,13 @@
 import { toVolleyError, VolleyError } from '../../errors.ts'
 import { KvCache } from '../../kv/cache.ts'
 import { KvPool } from '../../kv/pool.ts'
-import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
-import type { HoldContent, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
+import type { DecodeJob, DecodeRun, EncodeJob, Engine, EngineInfo, EngineStats } from '../engine.ts'
+import type { HoldContent, HoldInfo, PrefillJob, PrefillResult, TokenOut, VisionInfo } from '../engine.ts'
 import type { Forward } from '../forward.ts'
 import { handled } from '../handled.ts'
+import type { Vision } from '../vision/encoder.ts'
 import { checkDecode, checkPrefill } from './check.ts'
+import { Encodes } from './encodes.ts'
 import { type Hold, Holds } from './holds.ts'
 import { Prefill } from './prefill.ts'
 import { Run } from './run.ts'
@@ -23,13 +25,18 @@ export interface CoreOptions extends EngineSizes {
   model: string
   /** Hex digest that names the weights. */
   modelDigest: string
-  /** Called after every step, when its tokens have been handed on. */
+  /** Where the model sees pictures; the engine owns its encoder from now on. */
+  vision?: Vision
+  /** Called after every step, when its tokens have been handed on, and after every turn of the encoder. */
   onStep?: () => void
 }
 
 export class EngineCore implements Engine {
   readonly info: EngineInfo
+  /** Present where `info.vision` is. */
+  readonly encode?: (job: EncodeJob, signal: AbortSignal) => Promise<Float32Array>
   readonly #forward: Forward
+  readonly #vision: Vision | undefined
   /** Prefill chunks end on multiples of it; `undefined` = anywhere. */
   readonly #gridTokens: number | undefined
   readonly #cache: KvCache
@@ -44,7 +51,11 @@ export class EngineCore implements Engine {
     this.#forward = forward
     this.#gridTokens = gridTokens
     this.#cache = new KvCache(pool, { numerics, gridTokens })
-    this.#steps = new Steps({ forward, pool, sizes, onStep: options.onStep ?? (() => {}) })
+    const { vision, onStep = () => {} } = options
+    const encodes = vision && new Encodes(vision)
+    this.#vision = vision
+    this.#steps = new Steps({ forward, pool, sizes, onStep, ...(encodes && { encodes }) })
+    if (encodes) this.encode = (job, signal) => this.#encode(encodes, job, signal)
     this.info = {
       model: options.model,
       backend: forward.backend,
@@ -55,6 +66,7 @@ export class EngineCore implements Engine {
       blockBytes: sizes.blockBytes,
       blocksTotal: sizes.blocksTotal,
       maxBatch: sizes.maxBatch,
+      ...(vision && { vision: visionInfo(vision) }),
     }
   }
 
@@ -68,7 +80,7 @@ export class EngineCore implements Engine {
       holds: this.#holds.size,
       prefillsWaiting: prefills.length,
       prefillTokensWaiting: prefills.reduce((sum, prefill) => sum + prefill.left, 0),
-      encodeTilesWaiting: 0,
+      encodeTilesWaiting: this.#steps.tilesWaiting,
       decodesRunning: running.length,
       decodeTokens: running.reduce((sum, choice) => sum + choice.tokens, 0),
       prefixHitTokens: meter.prefixHitTokens,
@@ -85,6 +97,7 @@ export class EngineCore implements Engine {
   }
 
   async prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
+    for (const { vectors } of job.given ?? []) handled(vectors)
     this.#admit(signal)
     checkPrefill(job, this.info)
     const { promise, resolve, reject } = Promise.withResolvers<PrefillResult>()
@@ -92,6 +105,8 @@ export class EngineCore implements Engine {
       cache: this.#cache,
       contextLength: this.info.contextLength,
       gridTokens: this.#gridTokens,
+      hiddenSize: this.#forward.config.hiddenSize,
+      onArrival: () => this.#steps.wake(),
       onDone: ({ hold, ...outcome }) => {
         this.#holds.put(hold)
         this.#steps.meter.prefixHitTokens += outcome.cachedTokens
@@ -155,6 +170,14 @@ export class EngineCore implements Engine {
     this.#steps.close(shuttingDown())
     await this.#steps.ended
     this.#forward.dispose()
+    this.#vision?.encoder.dispose()
+  }
+
+  async #encode(encodes: Encodes, job: EncodeJob, signal: AbortSignal): Promise<Float32Array> {
+    this.#admit(signal)
+    const encode = encodes.add(job)
+    this.#steps.wake()
+    return await untilAborted(encode.done, signal, () => encodes.cancel(encode))
   }
 
   #infoOf({ name, tokens, table }: Hold): HoldInfo {
@@ -168,6 +191,11 @@ export class EngineCore implements Engine {
     if (this.#steps.closed) throw shuttingDown()
     if (signal?.aborted) throw new VolleyError('cancelled', 'The job was cancelled before it began')
   }
+}
+
+function visionInfo({ encoder, digest }: Vision): VisionInfo {
+  const { numerics, tileTokens, config } = encoder
+  return { numerics: `${digest}/${numerics}`, tileTokens, hiddenSize: config.outputSize }
 }
 
 const shuttingDown = () => new VolleyError('shutting_down', 'The engine is closing')

@@ -19,8 +19,8 @@ export abstract class Job {
     return this.#over
   }
 
-  /** The next chunk of at most `most` tokens, with its blocks in place; the loop runs it now. */
-  abstract next(most: number): Chunk
+  /** The next chunk of at most `most` tokens, with its blocks in place; the loop runs it now. `undefined` = not yet. */
+  abstract next(most: number): Chunk | undefined
   /** Takes the logits of the chunk that `next` gave, and the step's time. */
   abstract apply(logits: Float32Array, stepMs: number): void
   /** Tells whoever waits that compute failed, and ends. */

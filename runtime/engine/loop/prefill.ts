@@ -13,6 +13,7 @@ import type { Chunk } from '../forward.ts'
 import { hasPenalties, Penalties } from '../sampler-penalties.ts'
 import { Job } from './job.ts'
 import { drawToken } from './draw.ts'
+import { Given } from './given.ts'
 import { Hold } from './holds.ts'
 
 /** What becomes of a prefill. */
@@ -28,6 +29,10 @@ export interface PrefillOptions {
   contextLength: number
   /** Chunks end on multiples of it; `undefined` = anywhere. */
   gridTokens: number | undefined
+  /** Length of a given vector. */
+  hiddenSize: number
+  /** Vectors that it may have waited for are here. */
+  onArrival(): void
   onDone(outcome: PrefillOutcome): void
   onFail(error: unknown): void
 }
@@ -39,6 +44,7 @@ export class Prefill extends Job {
   readonly #table: BlockTable
   readonly #chain: BlockChain
   readonly #reservation: Reservation
+  readonly #given: Given
   #computed = 0
   #cached = 0
   #started = false
@@ -52,7 +58,7 @@ export class Prefill extends Job {
     this.job = job
     this.#options = options
     this.#table = cache.table()
-    this.#chain = cache.chain()
+    this.#chain = cache.chain(job.given?.map(({ start, tokens, name }) => ({ start, tokens, name })))
     const found = cache.lookUp(job.tokens, this.#chain)
     const firstUnshared = found.findIndex((block) => cache.allocator.refs(block) === 0)
     this.#table.share(firstUnshared === -1 ? found : found.slice(0, firstUnshared))
@@ -63,6 +69,11 @@ export class Prefill extends Job {
       throw error
     }
     this.#adoptFound(found)
+    this.#given = new Given(job.given ?? [], {
+      hiddenSize: options.hiddenSize,
+      onArrival: () => options.onArrival(),
+      onLoss: (end, error) => this.#lose(end, error),
+    })
   }
 
   /** Prompt tokens still to compute. */
@@ -70,18 +81,24 @@ export class Prefill extends Job {
     return this.job.tokens.length - this.#computed
   }
 
-  next(most: number): Chunk {
-    // Others may have computed more of the same prefix since this prompt came.
-    if (!this.#started) this.#adoptFound(this.#options.cache.lookUp(this.job.tokens, this.#chain))
-    this.#started = true
-    const { gridTokens } = this.#options
+  /** True: the next chunk has to wait for vectors. */
+  get stuck(): boolean {
+    return this.#endOf(1) === this.#computed
+  }
+
+  /** `undefined` = stuck. */
+  next(most: number): Chunk | undefined {
+    this.#look()
     const start = this.#computed
-    const room = gridTokens === undefined ? most : gridTokens - (start % gridTokens)
-    this.#taken = Math.min(this.left, room)
-    const end = start + this.#taken
+    const end = this.#endOf(most)
+    if (end === start) return undefined
+    this.#started = true
+    this.#taken = end - start
     this.#table.prepare(start, end, this.#reservation)
     const tokens = this.job.tokens.slice(start, end)
-    return { tokens, start, table: this.#table.blocks, logits: end === this.job.tokens.length ? 'last' : 'none' }
+    const given = this.#given.rows(start, end)
+    const logits = end === this.job.tokens.length ? 'last' : 'none'
+    return { tokens, start, table: this.#table.blocks, logits, ...(given.length > 0 && { given }) }
   }
 
   apply(logits: Float32Array, stepMs: number): void {
@@ -108,6 +125,31 @@ export class Prefill extends Job {
   protected free(): void {
     this.#table.release()
     this.#reservation.release()
+  }
+
+  /**
+   * Where a chunk of at most `most` tokens ends. It stops before vectors that are not here; on a grid it waits for them,
+   * so that no bit depends on when they come.
+   */
+  #endOf(most: number): number {
+    const { gridTokens } = this.#options
+    const start = this.#computed
+    const room = gridTokens === undefined ? most : gridTokens - (start % gridTokens)
+    const end = start + Math.min(this.left, room)
+    const reach = this.#given.reach(start)
+    return end <= reach ? end : gridTokens === undefined ? reach : start
+  }
+
+  /** Others may have computed more of the same prefix since this prompt came. */
+  #look(): void {
+    if (!this.#started) this.#adoptFound(this.#options.cache.lookUp(this.job.tokens, this.#chain))
+  }
+
+  /** Vectors of positions below `end` will not come. */
+  #lose(end: number, error: unknown): void {
+    if (this.over) return
+    this.#look()
+    if (end > this.#computed) this.fail(error)
   }
 
   #adoptFound(found: number[]): void {

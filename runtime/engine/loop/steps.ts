@@ -1,6 +1,6 @@
 /**
  * The loop of steps: continuous batching over one Forward. Each step takes what {@linkcode compose} chose, runs it and
- * hands the logits back to the jobs. It knows jobs and time; nothing of holds or of how a job came to be.
+ * hands the logits back to the jobs; the encoder has its turns in between. It knows jobs and time; nothing of holds or of how a job came to be.
  * @module
  */
 import { setImmediate } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import type { KvPool } from '../../kv/pool.ts'
 import type { Forward } from '../forward.ts'
 import type { Choice } from './choice.ts'
 import { compose, type Work } from './compose.ts'
+import type { Encodes } from './encodes.ts'
 import { Meter } from './meter.ts'
 import type { Prefill } from './prefill.ts'
 import type { Run } from './run.ts'
@@ -18,7 +19,9 @@ export interface StepsOptions {
   forward: Forward
   pool: KvPool
   sizes: Sizes
-  /** Called after every step, when its tokens have been handed on. */
+  /** Gets a turn after every step, and whenever there is no step. */
+  encodes?: Encodes
+  /** Called after every step, when its tokens have been handed on, and after every turn of the encoder. */
   onStep(): void
 }
 
@@ -57,6 +60,10 @@ export class Steps {
     return choices.slice(0, this.#options.sizes.maxBatch)
   }
 
+  get tilesWaiting(): number {
+    return this.#options.encodes?.tilesWaiting ?? 0
+  }
+
   addPrefill(prefill: Prefill): void {
     this.#prefills.push(prefill)
     this.#wake()
@@ -64,6 +71,11 @@ export class Steps {
 
   addRun(run: Run): void {
     this.#runs.push(run)
+    this.#wake()
+  }
+
+  /** A job that could not go on now can. */
+  wake(): void {
     this.#wake()
   }
 
@@ -79,7 +91,8 @@ export class Steps {
       try {
         const work = this.#compose()
         if (work.length > 0) await this.#step(work)
-        else await new Promise<void>((resolve) => (this.#wake = resolve))
+        else if (this.tilesWaiting === 0) await new Promise<void>((resolve) => (this.#wake = resolve))
+        await this.#encode()
       } catch (error) {
         this.#failAll(toVolleyError(error))
       }
@@ -103,6 +116,15 @@ export class Steps {
     const work = compose(choices, prefills, { batchInvariant, replayInvariant, budget, prefillFirst: this.#prefillFirst })
     this.#prefillFirst = !this.#prefillFirst
     return work
+  }
+
+  /** One turn of the encoder. Beside decodes a call is as long as prefill's share of a step, or one tile's. */
+  async #encode(): Promise<void> {
+    const { encodes, sizes, onStep } = this.#options
+    if (!encodes || this.tilesWaiting === 0) return
+    await setImmediate()
+    await encodes.turn(this.running.length > 0 ? sizes.mixedStepMs : Infinity)
+    onStep()
   }
 
   async #step(work: Work[]): Promise<void> {
@@ -141,6 +163,7 @@ export class Steps {
 
   #failAll(error: VolleyError): void {
     for (const job of [...this.#prefills, ...this.#runs]) job.fail(error)
+    this.#options.encodes?.failAll(error)
   }
 }
 

@@ -9,6 +9,7 @@ import { VolleyError } from '../../errors.ts'
 import type { KvCache } from '../../kv/cache.ts'
 import { blockFloats } from '../../kv/pool.ts'
 import type { HoldContent, HoldInfo } from '../engine.ts'
+import { givenProblem } from './check.ts'
 import { Hold } from './holds.ts'
 
 /** About 4 ms of SHA-256. */
@@ -59,7 +60,7 @@ export async function importBlocks(
     const floats = floatsOf(bytes)
     const size = blockFloats(cache.pool.shape)
     table.blocks.forEach((block, i) => cache.pool.block(block).set(floats.subarray(i * size, (i + 1) * size)))
-    const hold = new Hold(info.hold, info.tokenIds, table, cache.chain())
+    const hold = new Hold(info.hold, info.tokenIds, table, cache.chain(info.given))
     cache.remember(hold.tokens, hold.chain, table, hold.tokens.length)
     return hold
   } finally {
@@ -77,6 +78,8 @@ function mismatch(
   if (info.numerics !== numerics) return `its numerics are ${info.numerics}, this engine's are ${numerics}`
   if (tokens < 1 || tokens >= contextLength) return `it has ${tokens} tokens, this engine's context ${contextLength}`
   if (info.tokenIds.length !== tokens) return `it has ${tokens} tokens and ${info.tokenIds.length} token ids`
+  const misplaced = givenProblem(info.given ?? [], tokens)
+  if (misplaced) return misplaced
   if (cache.blocksFor(tokens) !== blocks) return `${tokens} tokens do not take ${blocks} blocks here`
   if (blocks * blockBytes !== bytes.length) {
     return `${blocks} blocks take ${blocks * blockBytes} bytes, not ${bytes.length}`

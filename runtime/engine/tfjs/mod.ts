@@ -3,4 +3,4 @@
  * @module
  */
 export { tfjsForward } from './decoder.ts'
-export { tfjsEncoder } from './vision/encoder.ts'
+export { ENCODER_BACKENDS, tfjsEncoder } from './vision/encoder.ts'

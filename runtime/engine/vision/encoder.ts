@@ -4,6 +4,7 @@
  * @module
  */
 import type { VisionConfig } from '../load/source.ts'
+import type { ImageSettings } from './settings.ts'
 
 export interface ImageEncoder {
   readonly config: VisionConfig
@@ -12,6 +13,8 @@ export interface ImageEncoder {
   readonly numerics: string
   /** Tokens a tile becomes. */
   readonly tileTokens: number
+  /** Tiles that are computed at once; with more in a call, so many after so many. */
+  readonly together: number
   /**
    * `pixels` [tiles, 3, imageSize, imageSize]; answers [tiles * tileTokens, outputSize]. A tile's bits do not depend on
    * what else is in the call: tiles may be spread over several encoders. Error: `engine_failed` (no whole tile).
@@ -20,4 +23,13 @@ export interface ImageEncoder {
   /** Bytes the backend holds now, and live tensors (tests watch both). */
   memory(): { bytes: number; tensors: number }
   dispose(): void
+}
+
+/** An encoder and what it takes to serve pictures with it. */
+export interface Vision {
+  encoder: ImageEncoder
+  /** How pictures are cut and scaled for it. */
+  settings: ImageSettings
+  /** Hex digest that names its weights and settings. */
+  digest: string
 }

@@ -5,7 +5,7 @@
  */
 import type { RgbImage } from './image.ts'
 import { resizeLanczos } from './lanczos.ts'
-import { type ImageLayout, imageLayout } from './layout.ts'
+import { type ImageLayout, imageLayout, type Size } from './layout.ts'
 import type { ImageSettings } from './settings.ts'
 
 export interface ProcessedImage extends ImageLayout {
@@ -15,19 +15,53 @@ export interface ProcessedImage extends ImageLayout {
 
 /** Takes some 30 ms for a megapixel in five small tiles, half a second for 17 tiles of 512 pixels. */
 export function processImage(settings: ImageSettings, image: RgbImage): ProcessedImage {
-  const layout = imageLayout(settings, image)
-  const { tileSize: side } = settings
-  const whole = layout.steps.reduce<RgbImage>((from, { width, height }) => resizeLanczos(from, width, height), image)
-  const pixels = new Float32Array(layout.tiles * 3 * side * side)
-  const levels = levelTables(settings)
-  const tile = (index: number) => pixels.subarray(index * 3 * side * side, (index + 1) * 3 * side * side)
-  for (let row = 0; row < layout.rows; row++) {
-    for (let col = 0; col < layout.cols; col++) {
-      writeTile(whole, col * side, row * side, side, levels, tile(row * layout.cols + col))
-    }
+  const cutter = new TileCutter(settings, image)
+  while (!cutter.ready) cutter.advance()
+  const { layout, tileFloats } = cutter
+  const pixels = new Float32Array(layout.tiles * tileFloats)
+  for (let tile = 0; tile < layout.tiles; tile++) {
+    cutter.write(tile, pixels.subarray(tile * tileFloats, (tile + 1) * tileFloats))
   }
-  writeTile(resizeLanczos(whole, side, side), 0, 0, side, levels, tile(layout.tiles - 1))
   return { ...layout, pixels }
+}
+
+/** The same in pieces, for whoever has other things to do in between: first resized step by step, then tile by tile. */
+export class TileCutter {
+  readonly layout: ImageLayout
+  /** Numbers of a tile: 3 * tileSize². */
+  readonly tileFloats: number
+  readonly #side: number
+  readonly #levels: Float32Array[]
+  #image: RgbImage
+  #steps: Size[]
+
+  constructor(settings: ImageSettings, image: RgbImage) {
+    this.layout = imageLayout(settings, image)
+    this.#side = settings.tileSize
+    this.tileFloats = 3 * this.#side ** 2
+    this.#levels = levelTables(settings)
+    this.#image = image
+    this.#steps = [...this.layout.steps]
+  }
+
+  /** Tiles can be written. */
+  get ready(): boolean {
+    return this.#steps.length === 0
+  }
+
+  /** One resize; up to some 150 ms for large pictures. */
+  advance(): void {
+    const next = this.#steps.shift()
+    if (next) this.#image = resizeLanczos(this.#image, next.width, next.height)
+  }
+
+  /** Writes a tile of a picture that is `ready`. @param out [3, tileSize, tileSize] */
+  write(tile: number, out: Float32Array): void {
+    const { cols, tiles } = this.layout
+    const side = this.#side
+    if (tile === tiles - 1) return writeTile(resizeLanczos(this.#image, side, side), 0, 0, side, this.#levels, out)
+    writeTile(this.#image, (tile % cols) * side, Math.floor(tile / cols) * side, side, this.#levels, out)
+  }
 }
 
 /** What each level of each channel becomes. [3, 256] */

@@ -5,11 +5,12 @@
  */
 import type { Worker } from 'node:worker_threads'
 import { VolleyError } from '../../errors.ts'
-import type { DecodeJob, DecodeRun, Engine, EngineInfo, EngineStats } from '../engine.ts'
-import type { HoldContent, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
+import type { DecodeJob, DecodeRun, EncodeJob, Engine, EngineInfo, EngineStats } from '../engine.ts'
+import type { GivenVectors, HoldContent, HoldInfo, PrefillJob, PrefillResult, TokenOut } from '../engine.ts'
 import { handled } from '../handled.ts'
 import { Calls } from './calls.ts'
-import type { Call, Message } from './protocol.ts'
+import { type Call, type Message, toErrorData } from './protocol.ts'
+import { sharedBytes, sharedFloats } from './shared.ts'
 
 /** An engine on its own thread, which may die. */
 export interface EngineThread extends Engine {
@@ -28,12 +29,16 @@ export interface ClientOptions {
 
 export class EngineClient implements EngineThread {
   readonly info: EngineInfo
+  /** Present where `info.vision` is. */
+  readonly encode?: (job: EncodeJob, signal: AbortSignal) => Promise<Float32Array>
   readonly #worker: Worker
   readonly #options: ClientOptions
   readonly #calls = new Calls()
   readonly #holds = new Map<string, HoldInfo>()
   /** Holds whose making is under way; one released meanwhile must not appear again when the answer comes. */
   readonly #making = new Set<{ hold: string; released: boolean }>()
+  /** Prefills whose vectors have not all been handed on: the thread may have nothing to do but to wait for them. */
+  readonly #starved = new Set<number>()
   readonly #exit = Promise.withResolvers<VolleyError | undefined>()
   #stats: EngineStats
   /** Blocks asked for by calls that the stats do not know of yet. */
@@ -49,6 +54,7 @@ export class EngineClient implements EngineThread {
     this.#stats = ready.stats
     this.#worker = worker
     this.#options = options
+    if (ready.info.vision) this.encode = (job, signal) => this.#encode(job, signal)
     let cause: unknown
     worker.on('message', (message: Message) => this.#hear(message))
     worker.on('error', (error) => (cause = error))
@@ -69,7 +75,11 @@ export class EngineClient implements EngineThread {
   }
 
   async prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult> {
-    const { answer } = this.#call<PrefillResult>({ kind: 'prefill', job }, { signal, tokens: job.tokens.length })
+    const { given, ...rest } = job
+    const marks = given?.map(({ start, tokens, name }) => ({ start, tokens, name }))
+    const order = { ...rest, ...(marks && { given: marks }) }
+    const { id, answer } = this.#call<PrefillResult>({ kind: 'prefill', job: order }, { signal, tokens: job.tokens.length })
+    this.#handOn(id, given ?? [], answer)
     const result = await this.#mirror(job.hold, answer, ({ hold }) => hold)
     if (!signal.aborted) return result
     // The abort came too late to be heard over there; whoever aborts must not be left with a hold.
@@ -92,7 +102,7 @@ export class EngineClient implements EngineThread {
   }
 
   async importHold(info: HoldInfo & HoldContent, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
-    const call = { kind: 'import', info, bytes: shared(bytes), digest } as const
+    const call = { kind: 'import', info, bytes: sharedBytes(bytes), digest } as const
     const { answer } = this.#call<HoldInfo>(call, { tokens: info.tokens })
     return await this.#mirror(info.hold, answer, (hold) => hold)
   }
@@ -110,6 +120,32 @@ export class EngineClient implements EngineThread {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  #encode({ image, ...job }: EncodeJob, signal: AbortSignal): Promise<Float32Array> {
+    const order = { ...job, image: { ...image, data: sharedBytes(image.data) } }
+    return this.#call<Float32Array>({ kind: 'encode', job: order }, { signal }).answer
+  }
+
+  /** Sends a prefill's vectors after it as they come, until it is through. */
+  #handOn(call: number, given: readonly GivenVectors[], answer: Promise<unknown>): void {
+    if (given.length > 0) this.#starved.add(call)
+    const through = () => this.#starved.delete(call)
+    answer.then(through, through)
+    let missing = given.length
+    for (const [place, { vectors }] of given.entries()) {
+      vectors.then((floats) => this.#give(call, { kind: 'give', call, place, vectors: sharedFloats(floats) }, --missing))
+        .catch((error: unknown) => {
+          this.#give(call, { kind: 'withhold', call, place, error: toErrorData(error, 'engine_failed') }, --missing)
+        })
+    }
+  }
+
+  #give(call: number, gift: WithoutId<Call>, missing: number): void {
+    if (!this.#starved.has(call)) return
+    if (this.#busy === 0) this.#heardAt = performance.now()
+    if (missing === 0) this.#starved.delete(call)
+    this.#send(gift)
   }
 
   async #close(): Promise<void> {
@@ -137,6 +173,11 @@ export class EngineClient implements EngineThread {
     }
   }
 
+  /** Calls that the thread works for. */
+  get #busy(): number {
+    return this.#calls.open - this.#starved.size
+  }
+
   #call<T>(
     call: WithoutId<Call>,
     options: { signal?: AbortSignal; tokens?: number; onTokens?: (tokens: TokenOut[]) => void } = {},
@@ -145,7 +186,7 @@ export class EngineClient implements EngineThread {
     const refusal = this.#gone ?? (signal?.aborted ? cancelled() : undefined)
     if (refusal) return { id: 0, answer: handled(Promise.reject(refusal)) }
     const id = this.#lastId + 1
-    if (this.#calls.open === 0) this.#heardAt = performance.now()
+    if (this.#busy === 0) this.#heardAt = performance.now()
     const opened = this.#calls.add<T>(id, onTokens)
     const abort = () => this.#send({ kind: 'abort', call: id })
     signal?.addEventListener('abort', abort, { once: true })
@@ -169,7 +210,7 @@ export class EngineClient implements EngineThread {
   /** Ends a thread from which nothing comes any more. */
   #watch(): void {
     const silentMs = performance.now() - this.#heardAt
-    if (this.#calls.open === 0 || silentMs < this.#options.stallTimeoutMs) return
+    if (this.#busy === 0 || silentMs < this.#options.stallTimeoutMs) return
     this.#stalled = new VolleyError('engine_failed', `A step has not ended for ${Math.round(silentMs)} ms`)
     void this.#worker.terminate()
   }
@@ -195,11 +236,3 @@ export class EngineClient implements EngineThread {
 }
 
 const cancelled = () => new VolleyError('cancelled', 'The call was cancelled')
-
-/** The bytes on shared memory: copied once if they are not there yet, and never with a larger buffer they lie in. */
-function shared(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer instanceof SharedArrayBuffer) return bytes
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length))
-  copy.set(bytes)
-  return copy
-}

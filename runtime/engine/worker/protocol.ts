@@ -1,13 +1,15 @@
 /**
- * What the engine's thread and its client say to each other. Everything is structured-cloned; exported bytes lie on
- * shared memory and are not copied. Every call has an id, and its answer carries the same one.
+ * What the engine's thread and its client say to each other. Everything is structured-cloned; exported bytes,
+ * pictures and their vectors lie on shared memory and are not copied. Every call has an id, and its answer carries the same one.
  * @module
  */
 import { ERROR_KINDS, type ErrorCode, toVolleyError, VolleyError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
-import type { DecodeJob, EngineInfo, EngineStats, HoldContent, HoldInfo, PrefillJob, TokenOut } from '../engine.ts'
+import type { DecodeJob, EncodeJob, EngineInfo, EngineStats, GivenMark } from '../engine.ts'
+import type { HoldContent, HoldInfo, PrefillJob, TokenOut } from '../engine.ts'
 import type { Forward } from '../forward.ts'
 import type { EngineSizes } from '../loop/size.ts'
+import type { Vision } from '../vision/encoder.ts'
 
 /** A model on a backend, ready to compute. */
 export interface LoadedModel {
@@ -16,6 +18,8 @@ export interface LoadedModel {
   model: string
   /** Hex digest that names the weights. */
   modelDigest: string
+  /** Where the model sees pictures. */
+  vision?: Vision
 }
 
 /** Default export of a factory module; called on the engine's thread with what `startEngine` was given as `load`. */
@@ -29,9 +33,15 @@ export interface ThreadData {
   sizes: EngineSizes
 }
 
-/** Client to thread. */
+/** A prefill's job as a message: promises do not survive the way between threads. */
+export type PrefillOrder = Omit<PrefillJob, 'given'> & { given?: GivenMark[] }
+
+/** Client to thread. `place` counts a prefill's given marks. */
 export type Call =
-  | { kind: 'prefill'; id: number; job: PrefillJob }
+  | { kind: 'encode'; id: number; job: EncodeJob }
+  | { kind: 'prefill'; id: number; job: PrefillOrder }
+  | { kind: 'give'; id: number; call: number; place: number; vectors: Float32Array }
+  | { kind: 'withhold'; id: number; call: number; place: number; error: ErrorData }
   | { kind: 'decode'; id: number; job: DecodeJob }
   | { kind: 'export'; id: number; hold: string }
   | { kind: 'import'; id: number; info: HoldInfo & HoldContent; bytes: Uint8Array; digest: string }

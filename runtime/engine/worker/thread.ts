@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { EngineCore } from '../loop/core.ts'
+import { Gifts } from './gifts.ts'
 import { type Call, type Message, type ModelFactory, type Report, type ThreadData, toErrorData } from './protocol.ts'
 
 const port = parentPort!
@@ -24,6 +25,7 @@ function serve(create: (onStep: () => void) => EngineCore): void {
   const core = create(news)
   const aborts = new Map<number, AbortController>()
   const stops = new Map<number, (choice: number) => void>()
+  const gifts = new Gifts()
   let reports: Report[] = []
   let scheduled = false
   let seen = 0
@@ -50,13 +52,20 @@ function serve(create: (onStep: () => void) => EngineCore): void {
     } finally {
       aborts.delete(call)
       stops.delete(call)
+      gifts.delete(call)
     }
   }
 
   function handle(call: Call): Promise<void> | void {
     switch (call.kind) {
+      case 'encode':
+        return answer(call.id, (signal) => core.encode!(call.job, signal))
       case 'prefill':
-        return answer(call.id, (signal) => core.prefill(call.job, signal))
+        return answer(call.id, (signal) => core.prefill(gifts.expect(call.id, call.job), signal))
+      case 'give':
+        return gifts.give(call)
+      case 'withhold':
+        return gifts.withhold(call)
       case 'decode':
         return answer(call.id, (signal) => {
           const onTokens = (tokens: (Report & { kind: 'tokens' })['tokens']) =>

@@ -31,3 +31,16 @@ test('renderRoad() aligns numbers and always says the unit', () => {
     '',
   ])
 })
+
+test('the road tells who encoded which tiles, and how many needed none', () => {
+  const parts = [{ instance: 'i0', tiles: 4, cached: 3 }, { instance: 'i1', tiles: 4, cached: 0 }]
+  const road = roadOf([
+    { state: 'encode', atMs: 1000, instance: '' },
+    { state: 'claimed', atMs: 1001, instance: 'i0' },
+    { state: 'prefill', atMs: 1003, instance: 'i0', detail: { tiles: 8, pictures: 2, cached: 3, parts } },
+  ])
+  expect(road[0]!.encoded).toEqual({ tiles: 8, cached: 3, parts })
+  expect(renderRoad('r8', road).split('\n')[1]).toBe(
+    '  encode   i0  at     0.0 ms  queued     1.0 ms  ran     2.0 ms  8 tiles, 3 of them cached: i0 4, i1 4',
+  )
+})

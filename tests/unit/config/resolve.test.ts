@@ -2,7 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { LABELS } from '../../../runtime/config/config.ts'
 import { describeConfig, resolveConfig, toEnvironment } from '../../../runtime/config/mod.ts'
+import { LABELS as POLICY_LABELS } from '../../../runtime/policy/policy.ts'
 
 const flags = (values: Record<string, unknown>) => new Map(Object.entries(values))
 const folder = mkdtempSync(join(tmpdir(), 'volley-config-'))
@@ -161,4 +163,11 @@ test('describeConfig() names values and origins, and hides secrets', async () =>
   const rows = describeConfig(await resolveConfig({ flags: flags({ port: '1', 'api-key': ['s3cret'] }) }))
   expect(rows.find((row) => row.key === 'port')).toEqual({ key: 'port', value: 1, shown: '1', origin: 'flag --port' })
   expect(JSON.stringify(rows)).not.toContain('s3cret')
+})
+
+test('labels are those that policies know', async () => {
+  expect([...LABELS].sort()).toEqual([...POLICY_LABELS].sort())
+  const { config } = await resolveConfig({ flags: new Map([['labels', 'encode=2,prefill+decode=1']]) })
+  expect([config.labels, config.instances]).toEqual([{ encode: 2, 'prefill+decode': 1 }, 3])
+  expect(toEnvironment(config)['VOLLEY_LABELS']).toBe('encode=2,prefill+decode=1')
 })

@@ -159,8 +159,20 @@ describe('fields', () => {
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] },
       'messages[0].content[0]',
-      'unsupported_parameter',
+      'invalid_request',
       'image_url',
+    ],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'text', text: 'a' }, { type: 'image_url', image_url: 'data:,' }] }] },
+      'messages[0].content[1]',
+      'model_has_no_vision',
+      'sees no pictures',
+    ],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] },
+      'messages[0].content[0]',
+      'unsupported_parameter',
+      'input_audio',
     ],
     [{ temperature: 3 }, 'temperature', 'invalid_request', '<=2'],
     [{ stop: [''] }, 'stop[0]', 'invalid_request', '>=1'],

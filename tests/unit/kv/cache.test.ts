@@ -111,4 +111,34 @@ describe('lookUp()', () => {
     expect(fork.names([...tokens(8), ...tokens(4, 70)], 3)[1]).toBe(chain.names(tokens(8), 2)[1])
     expect(fork.names([], 3)[2]).not.toBe(chain.names(tokens(12), 3)[2])
   })
+
+  describe('names of blocks under marks', () => {
+    const names = (...marks: [start: number, tokens: number, name: string][]) => [
+      ...cacheOf().chain(marks.map(([start, tokens, name]) => ({ start, tokens, name }))).names(tokens(16), 4),
+    ]
+    const plain = names()
+    const common = (a: string[], b: string[]) => a.findIndex((name, i) => name !== b[i])
+
+    test('are those of tokens alone up to the first mark, and others from there on', () => {
+      expect(common(names([6, 3, 'a']), plain)).toBe(1)
+      expect(names([16, 3, 'a'])).toEqual(plain)
+      expect(names([6, 3, 'a'])).toEqual(names([6, 3, 'a']))
+    })
+
+    test('tell names, places, lengths and offsets apart', () => {
+      const all = [
+        plain, names([6, 3, 'a']), names([6, 3, 'b']), names([5, 3, 'a']), names([6, 2, 'a']), names([6, 4, 'a']),
+        names([6, 2, 'a'], [8, 2, 'a']), names([6, 8, 'a']), names([6, 2, 'a'], [8, 6, 'a']), names([6, 1, 'a'], [7, 1, 'a']),
+      ]
+      for (const [i, own] of all.entries()) {
+        for (const other of all.slice(0, i)) expect(own[3]).not.toBe(other[3])
+      }
+    })
+
+    test('stay so in a fork', () => {
+      const chain = cacheOf().chain([{ start: 5, tokens: 2, name: 'a' }])
+      chain.names(tokens(4), 1)
+      expect(chain.fork().names(tokens(16), 4)).toEqual(names([5, 2, 'a']))
+    })
+  })
 })

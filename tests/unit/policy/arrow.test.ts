@@ -159,10 +159,14 @@ describe('images', () => {
   })
 
   test('the time until the first token counts encode, the wait for prefill, and what has passed already', () => {
-    const all = [instance('a', E), instance('b', { ...P, prefillWaitMs: 2_900 }), instance('c', D), instance('d', D)]
+    const cluster = (encodeWaitMs: number, prefillWaitMs: number) =>
+      [instance('a', { ...E, encodeWaitMs }), instance('b', { ...P, prefillWaitMs }), instance('c', D), instance('d', D)]
+    const all = cluster(2_000, 900)
     expect(v2.onArrival(view(all), image({ promptTokens: 10 }), v2.initial).labels).toBeUndefined()
     expect(v2.onArrival(view(all), image({ promptTokens: 4_000 }), v2.initial).labels).toHaveLength(1)
     expect(v2.onArrival(view(all), image({ promptTokens: 10, waitedMs: 500 }), v2.initial).labels).toHaveLength(1)
+    const late = view(cluster(900, 2_900))
+    expect(v2.onArrival(late, image(), v2.initial).labels, 'prefill is what it waits for').toBeUndefined()
   })
 
   test('an instance that is flipped gets the label that the pool has', () => {

@@ -8,7 +8,7 @@ import { MemoryServer } from '../../../runtime/bus/memory-server.ts'
 import { memoryBus } from '../../../runtime/bus/memory.ts'
 import { realClock } from '../../../runtime/clock.ts'
 import { directPlane, type DirectPlaneOptions } from '../../../runtime/transfer/direct.ts'
-import { engineMover } from '../../../runtime/transfer/engine-mover.ts'
+import { planeMover } from '../../../runtime/transfer/mover.ts'
 import { encodeGo, encodeRequest } from '../../../runtime/transfer/frames.ts'
 import type { Ticket, TransferMode, TransferPlane } from '../../../runtime/transfer/plane.ts'
 import { hasUnixSockets, sweepStale } from '../../../runtime/transfer/unix.ts'
@@ -330,7 +330,7 @@ describe.skipIf(!hasUnixSockets)('unix sockets', () => {
   })
 })
 
-describe('engineMover()', () => {
+describe('planeMover()', () => {
   it('exports a hold at the first pull, ends with it, and says when somebody pulls', async () => {
     const { owner, receiver } = await twoPlanes()
     const exported: string[] = []
@@ -339,10 +339,10 @@ describe('engineMover()', () => {
       exported.push(name)
       return Promise.resolve(content(1_000))
     }
-    const mine = engineMover({ plane: owner, engine: { exportHold }, onPull: (request) => renewed.push(request) })
-    const theirs = engineMover({ plane: receiver, engine: { exportHold }, modes: ['tcp'] })
-    const info = { hold: 'req.1', tokens: 4, blocks: 1, bytes: 1_000, numerics: 'n' }
-    const ticket = mine.offer(info, { id: 'req', attempt: 1 })
+    const mine = planeMover({ plane: owner, onPull: (request) => renewed.push(request) })
+    const theirs = planeMover({ plane: receiver, modes: ['tcp'] })
+    const source = { bytes: 1_000, read: () => exportHold('req.1') }
+    const ticket = mine.offer('req.1', source, { id: 'req', attempt: 1 })
     expect(exported).toEqual([])
     const how = { attempt: 2, signal: new AbortController().signal, timeoutMs: 5_000 }
     const pulled = await theirs.pull(ticket, how)

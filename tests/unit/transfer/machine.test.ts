@@ -80,8 +80,8 @@ describe('transfer()', () => {
       fc.constant({ type: 'RELEASED' as const }),
     )
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 30 }), (events) => {
-        let state: TransferState = offered(1, 100)
+      fc.property(fc.array(event, { maxLength: 30 }), fc.boolean(), (events, shared) => {
+        let state: TransferState = offered(1, 100, shared)
         let frees = 0
         for (const event of events) {
           const { next, effects, refused } = transfer(state, event)
@@ -90,8 +90,9 @@ describe('transfer()', () => {
           if (!isLive(state)) expect(next).toBe(state)
           else if (isLive(next)) {
             expect(next.attempt).toBeGreaterThanOrEqual((state as LiveTransfer).attempt)
-            if (next.state !== 'offered') expect(next.reader).toBeDefined()
-            if (isPinned(next)) expect(next.redeemer).toBe(next.attempt)
+            if (shared) expect(next.state).toBe(next.readers! > 0 ? 'reading' : 'offered')
+            else if (next.state !== 'offered') expect(next.reader).toBeDefined()
+            if (!shared && isPinned(next)) expect(next.redeemer).toBe(next.attempt)
           }
           state = next
         }

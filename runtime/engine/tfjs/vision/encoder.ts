@@ -27,6 +27,9 @@ const KERNEL_VERSION = 1
  */
 const ROWS = 1024
 
+/** Backends that have its kernels. */
+export const ENCODER_BACKENDS: readonly string[] = ['wasm', 'cpu']
+
 export interface TfjsEncoderOptions {
   /** `wasm` or `cpu`. */
   backend: string
@@ -53,6 +56,7 @@ export async function tfjsEncoder(source: VisionSource, { backend }: TfjsEncoder
     backend,
     numerics: `${backend}-f32-tfjs${tf.version_core}-v${KERNEL_VERSION}`,
     tileTokens,
+    together,
     async encode(pixels) {
       const tiles = pixels.length / tileFloats
       if (!Number.isInteger(tiles)) {

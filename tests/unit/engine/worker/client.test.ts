@@ -2,7 +2,11 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { TokenOut } from '../../../../runtime/engine/engine.ts'
 import type { EngineThread } from '../../../../runtime/engine/worker/client.ts'
 import { startEngine, type StartOptions } from '../../../../runtime/engine/worker/start.ts'
-import type { ToyOptions } from '../../../helpers/toy-forward.ts'
+import type { JsonObject } from '../../../../runtime/json.ts'
+import { VolleyError } from '../../../../runtime/errors.ts'
+import { type ToyOptions, TOY_HIDDEN } from '../../../helpers/toy-forward.ts'
+import { givenLater, givenNow, withPlaces } from '../../../helpers/toy-pictures.ts'
+import { encodeJob, toyImage, toyVision } from '../../../helpers/toy-vision.ts'
 import {
   byChoice,
   closeToys,
@@ -17,7 +21,7 @@ import {
 
 const factory = new URL('../../../helpers/toy-factory.ts', import.meta.url)
 const open: EngineThread[] = []
-const start = async (toy: ToyOptions = {}, options: Partial<StartOptions> = {}) => {
+const start = async (toy: ToyOptions & JsonObject = {}, options: Partial<StartOptions> = {}) => {
   const engine = await startEngine({ factory, load: { ...toy }, blockTokens: 4, chunkTokens: 16, ...options })
   open.push(engine)
   return engine
@@ -116,6 +120,88 @@ describe('an engine on its own thread', () => {
     bytes[9]! ^= 1
     const again = b.importHold({ ...info, tokenIds: prompt(30) }, bytes, digest)
     await expect(again).rejects.toMatchObject({ code: 'transfer_failed', remedy: expect.any(String) })
+  })
+})
+
+describe('pictures', () => {
+  const marks = [{ start: 3, tokens: 6, name: 'cat/0' }, { start: 20, tokens: 6, name: 'cat/1' }]
+  const tokens = withPlaces(prompt(37), marks)
+
+  test('encode() gives the same vectors as on this thread, over shared memory', async () => {
+    const engine = await start({ vision: {} })
+    const { engine: core } = toyEngine({}, { vision: toyVision() })
+    expect(engine.info).toEqual(core.info)
+    expect((await start()).encode).toBeUndefined()
+    const job = encodeJob(toyImage(64, 48), [2, 0, 12])
+    const vectors = await engine.encode!(job, patience())
+    expect(vectors).toEqual(await core.encode!(job, patience()))
+    expect(vectors.buffer).toBeInstanceOf(SharedArrayBuffer)
+    const bad = engine.encode!(encodeJob(toyImage(64, 48), [13]), patience())
+    await expect(bad).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+
+  test('encode() is aborted between tiles, and counted until then', async () => {
+    const engine = await start({ vision: { together: 1, callMs: 5 } })
+    const abort = new AbortController()
+    const gone = engine.encode!(encodeJob(toyImage(64, 48), [0, 1, 2, 3, 4, 5, 6, 7]), abort.signal)
+    await vi.waitFor(() => expect(engine.stats().encodeTilesWaiting).toBeGreaterThan(0))
+    abort.abort()
+    await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
+    await vi.waitFor(() => expect(engine.stats().encodeTilesWaiting).toBe(0))
+  })
+
+  test('vectors that are here, or come later, give the same tokens as on this thread', async () => {
+    const engine = await start()
+    const { engine: core } = toyEngine()
+    const whole = await generate(core, tokens, drawn, { given: givenNow(marks) })
+    expect(await generate(engine, tokens, drawn, { given: givenNow(marks) })).toEqual(whole)
+    const other = await start()
+    const { given, arrive } = givenLater(marks)
+    const late = generate(other, tokens, drawn, { given })
+    await vi.waitFor(() => expect(other.stats()).toMatchObject({ prefillsWaiting: 1, prefillTokensTotal: 3 }))
+    arrive(1)
+    arrive(0)
+    expect((await late).tokens).toEqual(whole.tokens)
+  })
+
+  test('vectors that cannot be had, or do not fit, fail their prefill', async () => {
+    const engine = await start()
+    const { given, lose } = givenLater(marks)
+    const lost = generate(engine, tokens, drawn, { given })
+    lose(1, new VolleyError('kv_lost', 'the encoder is gone'))
+    await expect(lost).rejects.toMatchObject({ code: 'kv_lost', message: 'the encoder is gone' })
+    const short = [{ ...marks[0]!, vectors: Promise.resolve(new Float32Array(TOY_HIDDEN)) }]
+    const refused = generate(engine, tokens, drawn, { given: short })
+    await expect(refused).rejects.toMatchObject({ code: 'transfer_failed', remedy: expect.any(String) })
+    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ blocksReserved: 0, prefillsWaiting: 0 }))
+  })
+
+  test('an abort reaches a prefill that waits; what comes after it is dropped', async () => {
+    const engine = await start()
+    const abort = new AbortController()
+    const { given, arrive } = givenLater(marks)
+    const gone = generate(engine, tokens, drawn, { given, signal: abort.signal })
+    await vi.waitFor(() => expect(engine.stats().prefillsWaiting).toBe(1))
+    abort.abort()
+    await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
+    arrive(0)
+    expect((await generate(engine, prompt(9), drawn)).tokens[0]).toHaveLength(12)
+  })
+
+  test('a thread that waits for vectors does not count as hung; one that hangs beside it does', async () => {
+    const engine = await start({}, { stallTimeoutMs: 40 })
+    const { given, arrive } = givenLater(marks)
+    const late = generate(engine, tokens, drawn, { given })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    arrive(0)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    arrive(1)
+    expect((await late).tokens[0]).toHaveLength(12)
+    const stuck = await start({ stepMs: 1e8 }, { stallTimeoutMs: 60 })
+    const hung = { code: 'engine_failed', message: expect.stringContaining('has not ended') }
+    const waits = expect(generate(stuck, tokens, drawn, { given: givenLater(marks).given })).rejects.toMatchObject(hung)
+    await expect(generate(stuck, [1], drawn)).rejects.toMatchObject(hung)
+    await waits
   })
 })
 

@@ -1,37 +1,42 @@
 /**
- * KV of an engine over the transfer plane: offers its holds, exported at the first pull and not before, and pulls those
- * of others. The hold's own lease governs: the offer lives as long as the hold.
+ * What an instance moves bytes with, over its transfer plane: offers under names of its own, which live as long as what
+ * they stand for is held here, and pulls of what others offer.
  * @module
  */
-import type { Engine, HoldInfo } from '../engine/engine.ts'
 import type { JsonObject } from '../json.ts'
 import { brokenError } from './failure.ts'
-import type { Pulled, Ticket, TransferMode, TransferPlane } from './plane.ts'
+import type { Pulled, Ticket, TransferMode, TransferPlane, TransferSource } from './plane.ts'
 
-export interface EngineMoverOptions {
+export interface MoverOptions {
   plane: TransferPlane
-  engine: Pick<Engine, 'exportHold'>
-  /** The only modes to use. @default all, by locality */
+  /** The only modes to use between instances. @default all, by locality */
   modes?: readonly TransferMode[]
   /** Somebody pulls what a request holds here: its lease is to be renewed. */
   onPull?: (request: string) => void
 }
 
-/** What an instance's actors move KV with. */
-export interface EngineMover {
-  /** Offers a hold of this instance; the ticket is bound to the request and the attempt that offered it. */
-  offer(info: HoldInfo, owner: { id: string; attempt: number }): JsonObject
+export interface PlaneMover {
+  /** Offers what is held here under a name; the ticket is bound to the request and the attempt that offered it. */
+  offer(hold: string, source: TransferSource, owner: { id: string; attempt: number }): JsonObject
   /** Errors: `transfer_failed` (gone, refused, broken, no ticket at all), `cancelled`. */
-  pull(ticket: JsonObject, options: { attempt: number; signal: AbortSignal; timeoutMs: number }): Promise<Pulled>
-  /** The hold is gone: so is its offer. */
+  pull(ticket: JsonObject, options: MoverPull): Promise<Pulled>
+  /** What was offered under this name is not held any more. */
   forget(hold: string): void
 }
 
-export function engineMover({ plane, engine, modes, onPull }: EngineMoverOptions): EngineMover {
+interface MoverPull {
+  attempt: number
+  signal: AbortSignal
+  timeoutMs: number
+  /** By any mode that works, also where one is forced: for what a gateway offers. @default {false} */
+  anyWay?: boolean
+}
+
+export function planeMover({ plane, modes, onPull }: MoverOptions): PlaneMover {
   const tickets = new Map<string, Ticket>()
   return {
-    offer({ hold, bytes }, { id, attempt }) {
-      const ticket = plane.offer({ bytes, read: () => engine.exportHold(hold) }, {
+    offer(hold, source, { id, attempt }) {
+      const ticket = plane.offer(source, {
         id,
         attempt,
         leaseMs: Infinity,
@@ -43,8 +48,8 @@ export function engineMover({ plane, engine, modes, onPull }: EngineMoverOptions
       if (before) plane.release(before)
       return ticket as unknown as JsonObject
     },
-    async pull(json, options) {
-      return await plane.pull(parseTicket(json), { ...options, ...(modes ? { modes } : {}) })
+    async pull(json, { anyWay = false, ...options }) {
+      return await plane.pull(parseTicket(json), { ...options, ...(modes && !anyWay ? { modes } : {}) })
     },
     forget(hold) {
       const ticket = tickets.get(hold)

@@ -5,7 +5,7 @@ const SYSTEMS = 'tests/e2e/system/**/*.test.ts'
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    globalSetup: ['tests/helpers/ensure-nats-server.ts'],
+    globalSetup: ['tests/helpers/ensure-nats-server.ts', 'tests/helpers/tensorflow-line.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores: more workers than that only make timings worse.

@@ -1,5 +1,6 @@
 /**
- * One measured prefill, one measured decode (greedy) and one measured encode through the engine port.
+ * One measured prefill, one measured decode (greedy) and one measured encode through the engine port; and runs of several
+ * competitors in turns.
  * @module
  */
 import type { SamplingParams } from '../runtime/engine/engine.ts'
@@ -12,12 +13,44 @@ const GREEDY: SamplingParams = {
 /** Decodes start from a short prompt, so that they measure decoding. */
 export const DECODE_PROMPT = 16
 
+/** What can be measured. */
+export interface Runner {
+  name: string
+  /** Milliseconds of one prompt of `length` tokens. */
+  prefill(length: number, run: number): Promise<number>
+  /** Milliseconds for `tokens` tokens of each of `batch` sequences, the first ones not counted; undefined = it cannot. */
+  decode(batch: number, tokens: number, run: number): Promise<number> | undefined
+  close(): Promise<void>
+}
+
+export const runnerOf = (name: string, engine: EngineThread): Runner => ({
+  name,
+  prefill: (length, run) => prefill(engine, length, run),
+  decode: (batch, tokens, run) => decode(engine, batch, tokens, run),
+  close: () => engine.close(),
+})
+
+/** One run each to warm up, then turn by turn: what disturbs the machine meanwhile disturbs all. Milliseconds of each. */
+export async function inTurns(
+  runners: readonly Runner[],
+  repeats: number,
+  work: (runner: Runner, run: number) => Promise<number> | undefined,
+): Promise<number[][]> {
+  const times = runners.map((): number[] => [])
+  for (let run = -1; run < repeats; run++) {
+    for (const [i, runner] of runners.entries()) {
+      const ms = await work(runner, run)
+      if (run >= 0 && ms !== undefined) times[i]?.push(ms)
+    }
+  }
+  return times
+}
+
 /** A prompt that shares no first block with another run's: the prefix cache must not help. */
 const promptOf = (engine: EngineThread, length: number, run: number): number[] =>
   Array.from({ length }, (_, i) => 3 + ((i * 31 + (run + 2) * 7919 + length) % (engine.info.vocabSize - 3)))
 
-/** Milliseconds of one prompt of `length` tokens. */
-export async function prefill(engine: EngineThread, length: number, run: number): Promise<number> {
+async function prefill(engine: EngineThread, length: number, run: number): Promise<number> {
   const { signal } = new AbortController()
   const hold = `prefill-${run}`
   const startedMs = performance.now()
@@ -27,8 +60,7 @@ export async function prefill(engine: EngineThread, length: number, run: number)
   return ms
 }
 
-/** Milliseconds for `tokens` tokens of each of `batch` choices, the first ones (prefill's) not counted. */
-export async function decode(engine: EngineThread, batch: number, tokens: number, run: number): Promise<number> {
+async function decode(engine: EngineThread, batch: number, tokens: number, run: number): Promise<number> {
   const { signal } = new AbortController()
   const hold = `decode-${batch}-${run}`
   const prompt = promptOf(engine, DECODE_PROMPT, run + 1000 * batch)

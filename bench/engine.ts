@@ -1,9 +1,10 @@
 /**
  * `volley bench engine`: tokens a second of one engine on its own thread, prefill and decode apart, through the engine
- * port as an instance uses it (sampling included, greedy). With a competitor both run in turns, and a ratio is printed.
+ * port as an instance uses it (sampling included, greedy). With competitors all run in turns, and ratios are printed.
  *
  *     volley bench engine [--model PATH] [--engine wasm|cpu|tensorflow|prefill:tensorflow,decode:wasm] [--threads 1,2]
- *                         [--prompt 512] [--tokens 128] [--batch 1,8] [--tiles 8] [--repeats 3] [--compare tfjs] [--json]
+ *                         [--prompt 512] [--tokens 128] [--batch 1,8] [--tiles 8] [--repeats 3]
+ *                         [--compare tfjs,node-llama-cpp] [--soak yes|gc] [--json]
  *
  * Of a model that sees, tiles a second too: `--tiles` in one call beside as many one by one.
  * @module
@@ -11,75 +12,103 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { toEngines } from './engine-names.ts'
-import { decode, DECODE_PROMPT, encode, prefill } from './engine-runs.ts'
+import { DECODE_PROMPT, encode, inTurns, type Runner, runnerOf } from './engine-runs.ts'
+import { soak } from './engine-soak.ts'
 import { benchFlags, count, counts, print, quantile, round } from './flags.ts'
+import { llamaRunner } from './llama.ts'
 import { machine } from './machine.ts'
-import { tensorflowEnvironment } from '../runtime/engine/native/environment.ts'
+import { isLibraryNoise, tensorflowEnvironment } from '../runtime/engine/native/environment.ts'
 import type { MatMulRate } from '../runtime/engine/tfjs/tensorflow/mat-mul-rate.ts'
 import type { EngineThread } from '../runtime/engine/worker/client.ts'
 import { startEngine } from '../runtime/engine/worker/start.ts'
-import { VolleyError } from '../runtime/errors.ts'
+import { toVolleyError, VolleyError } from '../runtime/errors.ts'
 import { lastLine, runCommand } from '../runtime/fetch/command.ts'
 import { locateModel } from '../runtime/models/locate.ts'
 import { projectRoot, selfCommand } from '../runtime/platform.ts'
 
 /** Rows of the loop's chunks, with which the raw products are measured too. */
 const CHUNK = 256
+const COMPETITORS = ['tfjs', 'node-llama-cpp']
+/** In the environment of a process that measures one number of threads. */
+const ONE = 'VOLLEY_BENCH_ONE'
 
 export async function main(argv: readonly string[]): Promise<void> {
   const { json, ...flags } = benchFlags(argv, {
     model: process.env['VOLLEY_MODEL'] ?? '', engine: 'wasm', threads: '1', prompt: '512', tokens: '128', batch: '1,8',
-    tiles: '8', repeats: '3', compare: '',
+    tiles: '8', repeats: '3', compare: '', soak: '',
   })
   const engines = toEngines(flags.engine)
   const native = Object.values(engines).includes('tensorflow')
   const threadCounts = counts('threads', flags.threads)
-  if (native && threadCounts.length > 1) return await eachInItsOwnProcess(argv, threadCounts)
-  if (flags.compare !== '' && flags.compare !== 'tfjs') {
-    throw new VolleyError('invalid_flag', `Cannot compare with "${flags.compare}"`, { param: 'compare', remedy: '--compare tfjs' })
+  const competitors = flags.compare.split(',').filter(Boolean)
+  for (const name of competitors.filter((name) => !COMPETITORS.includes(name))) {
+    throw new VolleyError('invalid_flag', `Cannot compare with "${name}"`, { param: 'compare', remedy: `--compare ${COMPETITORS.join(',')}` })
   }
-  const path = await locateModel(flags.model === '' ? undefined : flags.model)
   const batches = counts('batch', flags.batch)
   const repeats = count('repeats', flags.repeats)
+  if (native && process.env[ONE] === undefined) return await eachInItsOwnProcess(argv, threadCounts)
+  const path = await locateModel(flags.model === '' ? undefined : flags.model)
   print(json, await machine())
+  if (flags.soak !== '') return await soak(flags.soak, json, path, engines, threadCounts[0] ?? 1)
   for (const asked of threadCounts) {
     const threads = native ? asked : 1
     if (threads !== asked) process.stderr.write(`--threads ${asked}: stock ${flags.engine} kernels compute on one thread; the figures below are of one\n`)
     const sizes = { maxBatch: Math.max(...batches), chunkTokens: CHUNK }
-    const ours = await startEngine({ load: { modelPath: path, ...engines, threads }, ...sizes })
-    const theirs = flags.compare === '' ? undefined : await startEngine({ load: { modelPath: path, backend: 'wasm' }, ...sizes })
+    const engine = await startEngine({ load: { modelPath: path, ...engines, threads }, ...sizes })
+    const ours = runnerOf(engine.info.backend, engine)
+    const runners: Runner[] = [ours]
     try {
-      const { contextLength } = ours.info
+      if (competitors.includes('tfjs')) {
+        runners.push(runnerOf('tfjs', await startEngine({ load: { modelPath: path, backend: 'wasm' }, ...sizes })))
+      }
+      const { contextLength } = engine.info
       const prompt = Math.min(count('prompt', flags.prompt), contextLength - 1)
       const tokens = Math.min(count('tokens', flags.tokens), contextLength - DECODE_PROMPT - 1)
-      const figure = { bench: 'engine', dtype: 'f32', threads, repeats }
-      const show = (phase: string, batch: number, length: number, [own, other]: Both) => {
-        const figures = [own, ...(other ? [other] : [])].map((ms) => round((length * batch) / (quantile(ms, 0.5) / 1000), 1))
-        const names = [ours.info.backend, 'tfjs']
-        figures.forEach((tokensPerSecond, i) =>
-          print(json, { ...figure, engine: names[i], phase, batch, tokens: length, tokensPerSecond }))
-        const [first = NaN, second] = figures
-        if (second !== undefined) print(json, { bench: 'ratio', phase, batch, threads, ours: first, theirs: second, ratio: round(first / second, 2) })
+      if (competitors.includes('node-llama-cpp')) {
+        const context = Math.max(prompt, DECODE_PROMPT + tokens) + 8
+        const llama = await llamaRunner(path, threads, context).catch((thrown: unknown) => toVolleyError(thrown))
+        if (llama instanceof Error) print(json, { bench: 'absent', engine: 'node-llama-cpp', why: llama.message })
+        else runners.push(llama)
+      }
+      const show = (phase: string, batch: number, length: number, times: number[][]): number => {
+        const rates = times.map((ms) => round((length * batch) / (quantile(ms, 0.5) / 1000), 1))
+        for (const [i, { name }] of runners.entries()) {
+          if (times[i]?.length === 0) continue
+          const dtype = name === 'node-llama-cpp' ? 'as in the file' : 'f32'
+          const own = name === 'tfjs' ? 1 : threads
+          print(json, { bench: 'engine', dtype, threads: own, repeats, engine: name, phase, batch, tokens: length, tokensPerSecond: rates[i] })
+        }
+        const [first = NaN, ...others] = rates
+        for (const [i, theirs] of others.entries()) {
+          if (Number.isNaN(theirs)) continue
+          print(json, { bench: 'ratio', phase, batch, threads, to: runners[i + 1]?.name, ours: first, theirs, ratio: round(first / theirs, 2) })
+        }
         return first
       }
       const rates: MatMulRate[] = []
-      const prefills = await inTurns([ours, theirs], repeats, async (engine, run) => {
-        if (native && engine === ours && run >= 0) rates.push(await matMulRate(path, threads))
-        return await prefill(engine, prompt, run)
+      const prefills = await inTurns(runners, repeats, async (runner, run) => {
+        if (native && runner === ours && run >= 0) rates.push(await matMulRate(path, threads))
+        return await runner.prefill(prompt, run)
       })
       const tokensPerSecond = show('prefill', 1, prompt, prefills)
       if (rates.length > 0) print(json, share(rates, tokensPerSecond, threads))
       for (const batch of batches) {
-        show('decode', batch, tokens, await inTurns([ours, theirs], repeats, (engine, run) => decode(engine, batch, tokens, run)))
+        show('decode', batch, tokens, await inTurns(runners, repeats, (runner, run) => runner.decode(batch, tokens, run)))
       }
-      if (ours.encode) await encodes(ours, counts('tiles', flags.tiles), repeats, (line) => print(json, { ...figure, ...line }))
+      if (engine.encode) {
+        const figure = { bench: 'engine', dtype: 'f32', threads, repeats }
+        await encodes(engine, counts('tiles', flags.tiles), repeats, (line) => print(json, { ...figure, ...line }))
+      }
     } finally {
-      await ours.close()
-      await theirs?.close()
+      for (const runner of runners) await runner.close()
     }
   }
 }
+
+/** Small encoders' calls are short: it takes some until they are compiled. */
+const WARM_UPS = 4
 
 /** Tiles a second, grouped and one by one, turn by turn. The encoder may compute elsewhere than prompts do. */
 async function encodes(
@@ -90,37 +119,19 @@ async function encodes(
 ): Promise<void> {
   const { numerics = '' } = engine.info.vision ?? {}
   for (const tiles of tileCounts) {
-    const times: Record<'together' | 'apart', number[]> = { together: [], apart: [] }
-    for (let run = -1; run < repeats; run++) {
-      const [together, apart] = [await encode(engine, tiles, tiles, run), await encode(engine, tiles, 1, run)]
-      if (run < 0) continue
-      times.together.push(together)
-      times.apart.push(apart)
+    const times = { together: [] as number[], apart: [] as number[] }
+    for (let run = -WARM_UPS; run < repeats; run++) {
+      const ways: [keyof typeof times, number][] = [['together', tiles], ['apart', 1]]
+      // Who goes first alternates.
+      for (const [way, each] of run % 2 === 0 ? ways : ways.reverse()) {
+        const ms = await encode(engine, tiles, each, run)
+        if (run >= 0) times[way].push(ms)
+      }
     }
     const perSecond = (ms: number[]) => round(tiles / (quantile(ms, 0.5) / 1000), 1)
     const [together, apart] = [perSecond(times.together), perSecond(times.apart)]
     show({ phase: 'encode', encoder: numerics.split('/').at(-1), tiles, tilesPerSecond: together, oneByOne: apart, ratio: round(together / apart, 2) })
   }
-}
-
-/** Milliseconds of our runs and of the competitor's, if there is one. */
-type Both = [ours: number[], theirs?: number[]]
-
-/** One run each to warm up, then turn by turn: what disturbs the machine meanwhile disturbs both. */
-async function inTurns(
-  engines: readonly [EngineThread, EngineThread | undefined],
-  repeats: number,
-  work: (engine: EngineThread, run: number) => Promise<number>,
-): Promise<Both> {
-  const there = engines.filter((engine) => engine !== undefined)
-  const times = there.map((): number[] => [])
-  for (let run = -1; run < repeats; run++) {
-    for (const [i, engine] of there.entries()) {
-      const ms = await work(engine, run)
-      if (run >= 0) times[i]?.push(ms)
-    }
-  }
-  return times as Both
 }
 
 /** The library's own rate, in a process of its own with as many threads. */
@@ -140,11 +151,13 @@ function share(rates: readonly MatMulRate[], tokensPerSecond: number, threads: n
   return { bench: 'matmul', threads, gigaflops: round(raw, 1), prefillGigaflops: round(used, 1), share: round(used / raw, 2) }
 }
 
-/** The library reads its number of threads once a process. */
+/** The library reads its number of threads once a process; and what it writes to stderr can only be sifted from outside. */
 async function eachInItsOwnProcess(argv: readonly string[], threadCounts: readonly number[]): Promise<void> {
   for (const threads of threadCounts) {
     const { command, args } = selfCommand(join(projectRoot, 'cli', 'main.ts'), ['bench', 'engine', ...argv, '--threads', String(threads)])
-    const [code] = (await once(spawn(command, args, { stdio: 'inherit' }), 'exit')) as [number | null]
+    const child = spawn(command, args, { stdio: ['inherit', 'inherit', 'pipe'], env: { ...process.env, [ONE]: '1' } })
+    createInterface({ input: child.stderr }).on('line', (line) => isLibraryNoise(line) || process.stderr.write(`${line}\n`))
+    const [code] = (await once(child, 'exit')) as [number | null]
     if (code !== 0) throw new VolleyError('engine_failed', `The benchmark with ${threads} threads failed`)
   }
 }

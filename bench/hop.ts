@@ -8,6 +8,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Admissions } from '../actors/gateway/admissions.ts'
 import { ClusterFront } from '../actors/gateway/cluster-front.ts'
 import type { Submission } from '../actors/gateway/front.ts'
 import { Instance } from '../actors/instance/instance.ts'
@@ -18,6 +19,7 @@ import { subjects } from '../runtime/bus/subjects.ts'
 import { realClock as clock } from '../runtime/clock.ts'
 import { definePipeline, registerPipeline } from '../runtime/machine/mod.ts'
 import { defineActor } from '../runtime/pool/actor.ts'
+import { AccuracyKeeper } from '../runtime/pool/accuracy.ts'
 import { Dispatcher } from '../runtime/pool/dispatcher.ts'
 import { Presence } from '../runtime/pool/presence.ts'
 import { directPlane } from '../runtime/transfer/direct.ts'
@@ -105,7 +107,8 @@ async function startSystem(join_: (name: string) => Promise<Bus>, stops: (() => 
   stops.push(() => presence.close(), () => cluster.stop())
   const plane = await directPlane({ owner: 'bench', incarnation: 'x', bus: gatewayBus })
   stops.push(() => plane.close())
-  return new ClusterFront({ bus: gatewayBus, clock, gateway: 'bench', text: idleText, cluster, plane, maxOpen: 10_000 })
+  const admissions = new Admissions({ bus: gatewayBus, clock, gateway: 'bench', accuracy: new AccuracyKeeper(gatewayBus, 'bench') })
+  return new ClusterFront({ bus: gatewayBus, clock, gateway: 'bench', text: idleText, cluster, plane, admissions, maxOpen: 10_000 })
 }
 
 async function framework(front: ClusterFront, requests: number, concurrency: number, json: boolean): Promise<void> {

@@ -18,11 +18,15 @@ export async function machine(): Promise<Record<string, unknown>> {
   const [, words = ''] = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(info) ?? []
   const [, family] = /^cpu family\s*:\s*(\d+)$/m.exec(info) ?? []
   const [, model] = /^model\s*:\s*(\d+)$/m.exec(info) ?? []
+  const flags = words.split(' ').filter((word) => TELLING.test(word))
   return {
     bench: 'machine',
     cpu: cpus()[0]?.model ?? 'unknown',
     ...(family !== undefined && { family: Number(family), model: Number(model) }),
-    flags: words.split(' ').filter((word) => TELLING.test(word)),
+    flags,
+    // The two that decide how fast quantised products are.
+    amx: flags.some((flag) => flag.startsWith('amx_')),
+    avx512: flags.includes('avx512f'),
     cores: cpus().length,
     idle: round((after.idle - before.idle) / (after.all - before.all), 2),
   }

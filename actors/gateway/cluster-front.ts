@@ -14,6 +14,7 @@ import type { InstanceView } from '../../runtime/policy/policy.ts'
 import { inject } from '../../runtime/pool/inject.ts'
 import type { Cluster } from '../../runtime/pool/view.ts'
 import type { TransferPlane } from '../../runtime/transfer/plane.ts'
+import type { Admissions } from './admissions.ts'
 import { admit } from './admit.ts'
 import type { Front, FrontStats, OpenRequest, PictureSide, RequestDetails, RequestSummary, Submission } from './front.ts'
 import { type End, OpenRequests, type OpenResponse } from './open-requests.ts'
@@ -32,6 +33,8 @@ export interface ClusterFrontOptions {
   plane: TransferPlane
   /** Requests that may be open here at once; more are refused with 429. */
   maxOpen: number
+  /** Keeps what it expects of requests, and what came of it. */
+  admissions: Admissions
   onError?: (error: unknown, request: string) => void
 }
 
@@ -69,7 +72,7 @@ export class ClusterFront implements Front {
   }
 
   async submit(submission: Submission, signal: AbortSignal): Promise<OpenRequest> {
-    const { bus, clock, gateway, plane, maxOpen } = this.options
+    const { bus, clock, gateway, plane, maxOpen, admissions } = this.options
     if (this.closing) throw new VolleyError('shutting_down', 'Cannot take a request: the gateway is shutting down')
     if (submission.pipeline !== undefined) pipelineOf(submission.pipeline)
     if (this.open.running().length >= maxOpen) {
@@ -85,6 +88,7 @@ export class ClusterFront implements Front {
     }
     const id = newId('req')
     const { images, release } = offerPictures(plane, id, submission.pictures)
+    const open = this.open.running().length
     const response = this.open.add(id, submission.n)
     void response.whenEnded.then(release)
     try {
@@ -94,12 +98,15 @@ export class ClusterFront implements Front {
       this.open.remove(id)
       throw error
     }
+    // What pictures or a pipeline of one's own take before a prefill, nobody predicts.
+    const isPlain = submission.pictures.length === 0 && submission.pipeline === undefined
+    const onFirst = isPlain ? admissions.taken(id, submission.prompt.length, this.instances(), open) : () => {}
     const cancel = () => {
       const event = { type: 'CANCEL', error: { code: 'cancelled', message: 'The caller went away' } }
       void inject(bus, clock, id, event).catch((error) => this.options.onError?.(error, id))
     }
     if (signal.aborted) cancel()
-    return { id, tokens: tokensOf(response), cancel }
+    return { id, tokens: tokensOf(response, onFirst), cancel }
   }
 
   /** Those that serve the model. */
@@ -134,8 +141,13 @@ export class ClusterFront implements Front {
   }
 }
 
-async function* tokensOf(response: OpenResponse): AsyncGenerator<TokenOut[]> {
-  yield* response.tokens()
+async function* tokensOf(response: OpenResponse, onFirst: () => void): AsyncGenerator<TokenOut[]> {
+  let isFirst = true
+  for await (const batch of response.tokens()) {
+    if (isFirst) onFirst()
+    isFirst = false
+    yield batch
+  }
   const end = await response.whenEnded
   if (end.state !== 'done') throw errorOf(end)
 }

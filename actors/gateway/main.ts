@@ -10,11 +10,14 @@ import { newId, toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
+import { AccuracyKeeper } from '../../runtime/pool/accuracy.ts'
+import { every } from '../../runtime/pool/holds.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
 import { Cluster } from '../../runtime/pool/view.ts'
 import { directPlane } from '../../runtime/transfer/direct.ts'
 import { joinBus, listService, modesOf, stopped } from '../process.ts'
 import { loadExtensions } from '../extensions.ts'
+import { Admissions } from './admissions.ts'
 import { ClusterFront } from './cluster-front.ts'
 import { PictureDoor } from './pictures/door.ts'
 import { pictureSide } from './pictures/side.ts'
@@ -23,6 +26,7 @@ import { listen } from './http/listen.ts'
 
 /** Open requests of one gateway; the next is told to come back. */
 const MAX_OPEN = 256
+const SAVE_MS = 1_000
 
 /** Serves until the signal fires. Errors: `port_taken`, `model_file_missing`, `bus_unreachable`, … */
 export async function runGateway(config: Config, signal: AbortSignal): Promise<void> {
@@ -39,8 +43,14 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   const plane = await directPlane({ owner: gateway, incarnation: newId('life'), bus: bulk, tcpListen: config.transferHost, modes: modesOf(config) })
   const cluster = new Cluster()
   await cluster.start(bus)
+  // By the process's own name: one that starts again goes on with its sums.
+  const accuracy = new AccuracyKeeper(bus, config.name ?? gateway)
+  await accuracy.load()
+  // What could not be saved now is saved with the next one.
+  const stopSaving = every(realClock, SAVE_MS, () => void accuracy.save().catch(() => undefined))
+  const admissions = new Admissions({ bus, clock: realClock, gateway, accuracy })
   const front = new ClusterFront({
-    bus, clock: realClock, gateway, text, cluster, plane, maxOpen: MAX_OPEN, ...(pictures && { pictures }),
+    bus, clock: realClock, gateway, text, cluster, plane, admissions, maxOpen: MAX_OPEN, ...(pictures && { pictures }),
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
   const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))
@@ -64,6 +74,8 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   await closed
   cluster.stop()
   service.stop()
+  stopSaving()
+  await accuracy.save().catch(() => undefined)
   // The model's key ages out by itself: another gateway may serve it still.
   model.stop()
   await presence.close().catch(() => undefined)

@@ -6,11 +6,13 @@ import { hostname } from 'node:os'
 import { subjects } from '../../runtime/bus/subjects.ts'
 import { realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
+import { openModel } from '../../runtime/engine/load/mod.ts'
+import { autoEngine } from '../../runtime/engine/native/auto.ts'
 import { openText } from '../../runtime/engine/text/mod.ts'
 import { startEngine } from '../../runtime/engine/worker/start.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { newId } from '../../runtime/ids.ts'
-import type { Json } from '../../runtime/json.ts'
+import type { Json, JsonObject } from '../../runtime/json.ts'
 import { locateModel } from '../../runtime/models/locate.ts'
 import { logger } from '../../runtime/observe/log.ts'
 import type { CostProfile, Label } from '../../runtime/policy/mod.ts'
@@ -42,6 +44,7 @@ export async function runInstance(config: Config, signal: AbortSignal, pace?: Co
   const bus = await joinBus(config, base, signal)
   // Bytes that go over NATS must not stand before tokens and beats: a connection of their own.
   const bulk = await joinBus(config, `${base} bulk`, signal)
+  const backends = backendsOf(config, path)
   const labels = Object.entries(config.labels).flatMap(([label, count]) => Array<Label>(count ?? 0).fill(label as Label))
   const failed = new AbortController()
   const either = AbortSignal.any([signal, failed.signal])
@@ -52,7 +55,7 @@ export async function runInstance(config: Config, signal: AbortSignal, pace?: Co
     for (let i = 0; i < config.instances; i++) {
       const id = config.instances === 1 ? base : `${base}-${i + 1}`
       const engine = await startEngine({
-        load: { modelPath: path, ...backendsOf(config), ...(config.threads === undefined ? {} : { threads: config.threads }), ...(pace && { pace: { ...pace } }) },
+        load: { modelPath: path, ...backends, ...(pace && { pace: { ...pace } }) },
         ...(config.context === undefined ? {} : { contextLength: config.context }),
         ...(config.maxBatch === undefined ? {} : { maxBatch: config.maxBatch }),
         signal: either,
@@ -91,7 +94,7 @@ export async function runInstance(config: Config, signal: AbortSignal, pace?: Co
 const BACKENDS = ['wasm', 'cpu', 'tensorflow']
 
 /** What computes. Error: `engine_unavailable` for what is not there yet, so that nobody measures one thing and believes another. */
-function backendsOf({ engine: { prefill: first, decode: second }, dtype, threads }: Config): Backends {
+function backendsOf({ engine: { prefill: first, decode: second }, dtype, threads }: Config, path: string): Backends {
   const refuse = (what: string, remedy: string): never => {
     throw new VolleyError('engine_unavailable', `Cannot compute with ${what}: this version does not have it`, { remedy })
   }
@@ -99,14 +102,24 @@ function backendsOf({ engine: { prefill: first, decode: second }, dtype, threads
     if (name !== 'auto' && !BACKENDS.includes(name)) refuse(`--engine ${name}`, `take one of: auto, ${BACKENDS.join(', ')}`)
   }
   if (dtype !== undefined && dtype !== 'f32') refuse(`--dtype ${dtype}`, 'leave it out: weights are widened to f32')
-  const native = first === 'tensorflow' || second === 'tensorflow'
+  const auto = autoEngine(widthOf(path))
+  const backend = first === 'auto' ? auto.prefill : first
+  const decodeBackend = second === 'auto' ? auto.decode : second
+  const native = backend === 'tensorflow' || decodeBackend === 'tensorflow'
   if (!native && threads !== undefined && threads > 1) refuse(`--threads ${threads}`, 'leave it out: one thread an instance; more instances use more cores')
-  const named = (wanted: string) => (wanted === 'auto' ? 'wasm' : wanted)
-  return { backend: named(first), decodeBackend: named(second) }
+  // What auto takes must not crowd out neighbours that it does not know of.
+  const own = threads ?? (first === 'auto' && native ? 1 : undefined)
+  return { backend, decodeBackend, ...(own !== undefined && { threads: own }) }
+}
+
+function widthOf(path: string): number {
+  const source = openModel(path)
+  source.close()
+  return source.config.hiddenSize
 }
 
 /** Prompts go through the one, generated tokens through the other. */
-interface Backends {
+interface Backends extends JsonObject {
   backend: string
   decodeBackend: string
 }

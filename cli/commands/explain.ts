@@ -38,7 +38,9 @@ function words(entry: LedgerEntry): string {
   const ms = (value: number | undefined) => (value === undefined ? 'unknown' : `${value.toFixed(1)} ms`)
   const others = Object.entries(scores).map(([name, score]) => `${name} ${typeof score === 'number' ? score.toFixed(1) : score.map((s) => s.toFixed(1)).join('/')}`)
   const lines = [
-    `${phase}: ${policy} gave it to ${instance || 'nobody'} (${reason}); it was ${outcome}`,
+    phase === 'admit'
+      ? `${phase}: ${instance} took it (${reason})`
+      : `${phase}: ${policy} gave it to ${instance || 'nobody'} (${reason}); it was ${outcome}`,
     ...(tiles === undefined ? [] : [`  ${tiles} tiles, ${alongside.length === 0 ? 'by it alone' : `with ${alongside.join(', ')}`}`]),
     `  candidates ${others.join(', ') || 'none'}`,
     `  expected ${ms(predictedMs)}${what}, it was ${ms(actualMs)}` +

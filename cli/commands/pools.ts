@@ -5,12 +5,18 @@
  */
 import { type Accuracy, type Client, shadowSummary } from '../../runtime/client/mod.ts'
 import { dwellLeftMs } from '../../runtime/machine/label.ts'
+import { iterationMs, prefillMs } from '../../runtime/policy/profile.ts'
 import type { Command } from '../command.ts'
 import { withClient } from '../find-system.ts'
 
 const COLUMNS = [
-  'instance', 'label', 'state', 'jobs', 'tiles', 'prefills', 'decodes', 'kv', 'flips', 'since', 'by', 'reason', 'dwell left', 'ttft error', 'tpot error',
+  'instance', 'label', 'state', 'engine', 'prefill tok/s', 'decode tok/s', 'jobs', 'tiles', 'prefills', 'decodes', 'kv', 'flips', 'since', 'by', 'reason',
+  'dwell left', 'ttft error', 'tpot error',
 ]
+/** Tokens of the prompt for which rates are shown. */
+const PROMPT = 256
+
+const rate = (tokens: number, ms: number): number => Math.round((tokens * 1000) / ms)
 
 /** `volley pools`. */
 export const pools: Command = {
@@ -20,11 +26,15 @@ export const pools: Command = {
   run: (input) =>
     withClient(input, async (client) => {
       const nowMs = Date.now()
-      const rows = await Promise.all((await client.instances()).map(async ({ id, state, label, load, engine, encode, jobs, holds }) => {
+      const rows = await Promise.all((await client.instances()).map(async ({ id, state, label, load, engine, encode, profile, jobs, holds }) => {
         const [history, accuracy] = await Promise.all([client.labels(id), client.accuracy(id)])
         const last = history.at(-1)
         return {
-          instance: id, label: label ?? 'any', state, jobs, holds,
+          instance: id, label: label ?? 'any', state, engine: engine.backend, jobs, holds,
+          // What policies reckon with, at one length and for one sequence.
+          'prefill tok/s': rate(PROMPT, prefillMs(profile, PROMPT)),
+          'decode tok/s': rate(1, iterationMs(profile, 0, 0, PROMPT, 1)),
+          profile,
           tiles: encode?.tiles ?? '', prefills: load.prefillsWaiting, decodes: load.decodesRunning,
           kv: `${engine.blocksTotal - load.blocksFree} of ${engine.blocksTotal} blocks`,
           flips: last?.flips ?? 0, since: last?.since ?? '', by: last?.by ?? '', reason: last?.reason ?? '',
@@ -49,7 +59,7 @@ const words = (accuracy: Accuracy | undefined): string =>
 
 /** Who decides by which policy, and what shadows make of it: a line each. */
 export async function deciders(client: Client): Promise<string[]> {
-  const [wish, cards] = await Promise.all([client.policyWish(), client.schedulers()])
+  const [wish, cards, admissions] = await Promise.all([client.policyWish(), client.schedulers(), client.admissions()])
   const wanted = wish === undefined || wish.policy === null ? [] : [`operator wants ${wish.policy} since ${wish.since}: ${wish.reason}`]
   const each = cards.flatMap(({ name, policy, ownPolicy, problem, dwellMs, cooldownMs, placed, flips, shadow }) => {
     const own = policy === ownPolicy ? '' : ` (its own is ${ownPolicy})`
@@ -61,5 +71,6 @@ export async function deciders(client: Client): Promise<string[]> {
     )
     return [head, ...shadows]
   })
-  return [...wanted, ...each]
+  const gateways = admissions.map(({ gateway, ...accuracy }) => `${gateway} expects first tokens with an error of ${words(accuracy)}`)
+  return [...wanted, ...each, ...gateways]
 }

@@ -34,10 +34,11 @@ export const setup: Command = {
     const known = await lookForBinding({ gpu, signal })
     if (known === undefined) await agree(input, gpu, signal)
     const record = known ?? (await setUp({ gpu, signal, progress: terminalProgress() }))
-    const { library, device, folder, cases } = record
+    const { library, device, folder, cases, rates } = record
+    const measured = rates && `, a product of one thread at ${rates.tensorflow} GFLOP/s (wasm: ${rates.wasm})`
     output.data(
       { setup: what, ...record, changed: known === undefined },
-      `TensorFlow ${library} on the ${device} passes its test (${cases} cases): ${folder}\nuse it by --engine tensorflow`,
+      `TensorFlow ${library} on the ${device} passes its test (${cases} cases)${measured ?? ''}: ${folder}\n--engine auto takes it for the prompts of models that gain by it; by name: --engine prefill:tensorflow,decode:wasm`,
     )
   },
 }

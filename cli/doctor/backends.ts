@@ -5,11 +5,14 @@
  */
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import type { SamplingParams } from '../../runtime/engine/engine.ts'
+import { openModel } from '../../runtime/engine/load/mod.ts'
+import { autoEngine } from '../../runtime/engine/native/auto.ts'
 import { installedBindings, readRecord } from '../../runtime/engine/native/record.ts'
-import { startEngine } from '../../runtime/engine/worker/start.ts'
-import { toVolleyError } from '../../runtime/errors.ts'
+import { toVolleyError, VolleyError } from '../../runtime/errors.ts'
+import { lastLine, runCommand } from '../../runtime/fetch/command.ts'
+import { selfCommand } from '../../runtime/platform.ts'
 import type { Finding } from './finding.ts'
+import type { Rates } from './measure.ts'
 
 const require = createRequire(import.meta.url)
 const SETUP = 'volley setup tensorflow (in a checkout: npm run setup:tensorflow)'
@@ -38,7 +41,7 @@ export async function backends(modelPath?: string): Promise<Finding[]> {
     const { prefill, decode } = rates
     Object.assign(finding, { prefill, decode, detail: `${finding.detail}; prefill ${prefill} tok/s, decode ${decode} tok/s` })
   }
-  return [...found, { check: 'backend webgpu', status: 'absent', detail: 'not in this version yet' }, auto()]
+  return [...found, { check: 'backend webgpu', status: 'absent', detail: 'not in this version yet' }, auto(modelPath)]
 }
 
 const wasm = (): Finding => packaged('wasm', 'WebAssembly SIMD, 1 thread')
@@ -64,40 +67,33 @@ function tensorflow(): Finding {
   return { check, status: 'absent', detail: `installed in ${installed}, not tested yet`, remedy: SETUP }
 }
 
-const auto = (): Finding => ({
-  check: 'engine auto',
-  status: 'ok',
-  detail: 'takes wasm for every phase: it is everywhere; --engine prefill:tensorflow,decode:wasm is asked for by name',
-})
-
-const GREEDY: SamplingParams = {
-  ...{ maxTokens: 9, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0 },
-  ...{ repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: true },
-}
-const PROMPT = 64
-const TIMEOUT_MS = 60_000
-
-/** Tokens a second of one short prompt and of eight tokens after it, warm. */
-async function measure(backend: string, modelPath: string): Promise<{ prefill: number; decode: number }> {
-  const engine = await startEngine({ load: { modelPath, backend }, startTimeoutMs: TIMEOUT_MS, maxBatch: 1 })
+/** What a start without --engine would take. */
+function auto(modelPath?: string): Finding {
+  const check = 'engine auto'
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const length = Math.min(PROMPT, engine.info.contextLength - GREEDY.maxTokens - 1)
-    const run = async (first: number): Promise<{ prefill: number; decode: number }> => {
-      const hold = `doctor-${first}`
-      const prompt = Array.from({ length }, (_, i) => (first + i * 31) % engine.info.vocabSize)
-      const startedMs = performance.now()
-      const { first: drawn } = await engine.prefill({ hold, tokens: prompt, sampling: GREEDY, choices: 1 }, signal)
-      const prefilledMs = performance.now()
-      const choices = drawn.map(({ choice, token }) => ({ choice, generated: [token] }))
-      await engine.decode({ hold, prompt, sampling: GREEDY, choices }, () => {}, signal).done
-      const rate = (tokens: number, ms: number) => Math.round((tokens * 1000) / ms)
-      engine.release(hold)
-      return { prefill: rate(length, prefilledMs - startedMs), decode: rate(GREEDY.maxTokens - 1, performance.now() - prefilledMs) }
-    }
-    await run(1)
-    return await run(2)
-  } finally {
-    await engine.close()
+    const { prefill, decode, why } = autoEngine(modelPath === undefined ? Infinity : widthOf(modelPath))
+    const taken = prefill === decode ? `${prefill} for every phase` : `prefill:${prefill},decode:${decode}`
+    return { check, status: 'ok', detail: `takes ${taken}: ${why}`, prefill, decode }
+  } catch (thrown) {
+    return { check, status: 'ok', detail: `looks at the model first, which does not open: ${toVolleyError(thrown).message}` }
   }
+}
+
+function widthOf(modelPath: string): number {
+  const source = openModel(modelPath)
+  source.close()
+  return source.config.hiddenSize
+}
+
+const TIMEOUT_MS = 120_000
+
+/** In a process of its own: native code that crashes, and what it writes to stderr, ends there. */
+async function measure(backend: string, modelPath: string): Promise<Rates> {
+  const { command, args } = selfCommand(new URL('./measure.ts', import.meta.url), [backend, modelPath])
+  const { output } = await runCommand(command, args, { timeoutMs: TIMEOUT_MS })
+  const [json] = /^\{"(?:prefill|error)".*\}$/m.exec(output) ?? []
+  if (json === undefined) throw new VolleyError('engine_failed', `it could not be measured: ${lastLine(output)}`)
+  const found = JSON.parse(json) as Rates | { error: string; remedy?: string }
+  if ('prefill' in found) return found
+  throw new VolleyError('engine_unavailable', found.error, found.remedy === undefined ? {} : { remedy: found.remedy })
 }

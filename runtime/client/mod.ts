@@ -11,7 +11,7 @@ import { isVolleyError, VolleyError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Label } from '../policy/policy.ts'
 import { inject } from '../pool/inject.ts'
-import { type Accuracy, accuracyOf, type AccuracyValue } from '../pool/accuracy.ts'
+import { type Accuracy, accuracyOf, type AccuracyValue, ADMIT } from '../pool/accuracy.ts'
 import { flip, type FlipNote, type FlipOutcome, FLIPS_KEY, type FlipView, type LabelValue } from '../pool/labels.ts'
 import { type ActualEntry, type LedgerEntry, withActuals } from '../pool/ledger.ts'
 import type { StateEvent } from '../pool/perform.ts'
@@ -49,6 +49,8 @@ export interface Client {
   flip(instance: string, label: Label | null, options?: FlipOptions): Promise<Exclude<FlipOutcome, { status: 'outrun' }> | undefined>
   /** How far an instance's predictions were off, by phase, as far as it has made any. */
   accuracy(instance: string): Promise<Record<string, Accuracy>>
+  /** The same of gateways: from admission to the first token, the wait for an instance included; by name. */
+  admissions(): Promise<({ gateway: string } & Accuracy)[]>
   /** Schedulers that live, by name. */
   schedulers(): Promise<(SchedulerCard & { name: string })[]>
   /** The policy an operator wants; undefined = nobody has said. */
@@ -117,6 +119,15 @@ function clientOf(bus: Bus, clock: Clock): Client {
     async accuracy(instance) {
       const kept = (await bus.bucket('volley_predictions').get(instance))?.json<AccuracyValue>() ?? {}
       return Object.fromEntries(Object.entries(kept).map(([phase, tally]) => [phase, accuracyOf(tally)]))
+    },
+    async admissions() {
+      const bucket = bus.bucket('volley_predictions')
+      const all: ({ gateway: string } & Accuracy)[] = []
+      for (const gateway of (await bucket.keys()).sort()) {
+        const tally = (await bucket.get(gateway))?.json<AccuracyValue>()[ADMIT]
+        if (tally) all.push({ gateway, ...accuracyOf(tally) })
+      }
+      return all
     },
     schedulers: () => schedulers(bus),
     policyWish: () => policyWish(bus),

@@ -120,7 +120,7 @@ export interface GivenMark {
 
 /** Their vectors may come later: the prompt is computed up to `start` meanwhile, and other prompts pass. */
 export interface GivenVectors extends GivenMark {
-  /** [tokens, hiddenSize]; a rejection is the prefill's. */
+  /** [tokens, hiddenSize], not written to any more; a rejection is the prefill's. */
   vectors: Promise<Float32Array>
 }
 
@@ -198,10 +198,13 @@ export interface Engine {
   hasRoom(tokens: number): boolean
   /**
    * Vectors of some of a picture's tiles, [tiles, tileTokens, hiddenSize]; a tile's bits do not depend on its neighbours.
-   * Present where `info.vision` is. Errors: `cancelled`, `engine_failed`.
+   * Present where `info.vision` is. Errors: `invalid_request`, `cancelled`, `engine_failed`.
    */
   encode?(job: EncodeJob, signal: AbortSignal): Promise<Float32Array>
-  /** Computes a prompt's KV and draws the first tokens. Errors: `kv_exhausted`, `context_length_exceeded`, `cancelled`. */
+  /**
+   * Computes a prompt's KV and draws the first tokens. Errors: `kv_exhausted`, `context_length_exceeded`, `cancelled`,
+   * `transfer_failed` (given vectors that do not fit), and whatever the vectors' promises reject with.
+   */
   prefill(job: PrefillJob, signal: AbortSignal): Promise<PrefillResult>
   /**
    * Goes on generating; `onTokens` gets every step's new tokens, in order of index for each choice. Room for all choices

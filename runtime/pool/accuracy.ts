@@ -13,6 +13,9 @@ const CLASSES = 110
 /** A key nobody has written for so long is forgotten. */
 const KEPT_MS = 30 * 86_400_000
 
+/** Phase of a gateway's own predictions: from admission to the first token. */
+export const ADMIT = 'admit'
+
 /** What is kept of one kind of prediction. */
 export interface Tally {
   count: number
@@ -24,7 +27,7 @@ export interface Tally {
   classes: Record<string, number>
 }
 
-/** Value of `volley_predictions/<instance>`: tallies by phase. */
+/** Value of `volley_predictions/<instance or gateway>`: tallies by phase. */
 export type AccuracyValue = Record<string, Tally>
 
 /** A tally as people read it; errors are relative to the actual. */

@@ -6,6 +6,9 @@ import { candidates, carries, waitMs } from '../policy/candidates.ts'
 import { encodeMs } from '../policy/profile.ts'
 import { type ClusterView, type Decision, type LabelChange, place, type PlaceRequest, type Policy, type PolicyState } from '../policy/policy.ts'
 
+/** Of one encode: a reference to each travels in the hop. */
+const MAX_PARTS = 8
+
 export class Chooser {
   readonly policy: Policy
   /** By model. */
@@ -34,7 +37,7 @@ export class Chooser {
     return among
       .filter((i) => i.id !== lead.id && waitMs(i) < aloneMs)
       .sort((a, b) => waitMs(a) - waitMs(b) || a.decodeTokens - b.decodeTokens)
-      .slice(0, Math.max(0, tiles - 1))
+      .slice(0, Math.max(0, Math.min(tiles, MAX_PARTS) - 1))
       .map((i) => i.id)
   }
 

@@ -149,7 +149,10 @@ export class Dispatcher {
   private decide(hop: Hop, refused: Set<string>, delivery: number): Choice {
     const { clock, cluster } = this.options
     const view = cluster.view(clock.now())
-    const instances = view.instances.filter((i) => !refused.has(i.id))
+    const { kv } = hop.stored.context as Partial<LlmContext>
+    // KV that another engine's arithmetic made would be refused there.
+    const canTake = (id: string) => hop.phase !== 'transfer' || !kv || cluster.numericsOf(id) === kv.numerics
+    const instances = view.instances.filter((i) => !refused.has(i.id) && canTake(i.id))
     const request = placeRequest(hop, clock.now())
     const policy = this.chooser.policy.name
     const entryOf = (decision: Decision, shadow?: { policy: string; decision: Decision }): Choice => {

@@ -10,7 +10,7 @@ import { isVolleyError } from '../errors.ts'
 import { type LabelAsk, type LabelRest, NO_LABEL, stepLabel, takes } from '../machine/label.ts'
 import type { Label } from '../policy/policy.ts'
 
-/** Value of `volley_labels/<instance>`; the label first, so that `nats kv history` reads well. */
+/** Value of `volley_labels/<instance>`; the label first and who asked last, so that `nats kv history` reads well. */
 export interface LabelValue extends LabelRest {
   label: Label | null
   was: Label | null
@@ -132,5 +132,6 @@ export async function labelAtStart(bus: Bus, clock: Clock, instance: string, lab
 function valueOf(rest: LabelRest, via: string): LabelValue {
   const { label, by, reason, sinceMs, was, ...more } = rest
   const since = new Date(sinceMs).toISOString()
-  return { label: label as Label | null, since, by, reason, was: was as Label | null, via, sinceMs, ...more }
+  // `nats kv history` shows a value's beginning and its end: what, and who.
+  return { label: label as Label | null, since, reason, was: was as Label | null, via, sinceMs, ...more, by }
 }

@@ -68,6 +68,11 @@ export class Cluster {
     return { instances: [...this.stats.values()].map((s) => this.instanceView(s)), placements: this.placements, nowMs, slo: this.slo }
   }
 
+  /** What decides the bits of an instance's KV; undefined = it is not known. */
+  numericsOf(id: string): string | undefined {
+    return this.stats.get(id)?.engine.numerics
+  }
+
   /** What a flip is decided on, as it is now. */
   flipView(): FlipView {
     const members = [...this.stats.values()].map((s) => ({

@@ -63,7 +63,7 @@ test('another policy while requests run: every scheduler takes it, and every ans
   await cluster.clock.advance(1_000)
   for (const each of ['round-robin,round-robin', 'arrow-v2,arrow-v2', 'arrow-v2!,arrow-v2!', 'static,static']) expect([...seen]).toContain(each)
   expect(cluster.schedulers.map((s) => s.card().policy)).toEqual(['round-robin', 'round-robin'])
-  const policies = new Set(decisionsOf(cluster).map((entry) => entry.policy))
+  const policies = new Set(decisionsOf(cluster).filter(({ phase }) => phase !== 'admit').map((entry) => entry.policy))
   expect([...policies].sort()).toEqual(['arrow-v2', 'round-robin', 'static'])
   expect(cluster.errors.map((e) => (e as VolleyError).code)).toEqual(['policy_invalid', 'policy_invalid'])
   // The shadow began anew with the policy that it is compared with now.
@@ -112,8 +112,11 @@ test('the ledger tells each decision with candidates, scores, prediction, outcom
   await cluster.clock.advance(2_000)
   const entries = decisionsOf(cluster)
   expect(entries.map((e) => [e.phase, e.policy, e.outcome])).toEqual([
-    ['prefill', 'least-load', 'accepted'], ['transfer', 'least-load', 'accepted'], ['decode', 'least-load', 'accepted'],
+    ['admit', 'gateway', 'accepted'], ['prefill', 'least-load', 'accepted'], ['transfer', 'least-load', 'accepted'], ['decode', 'least-load', 'accepted'],
   ])
+  const admitted = entries.shift()!
+  // The way to an instance and back is in what came of it.
+  expect([admitted.predictedMs, admitted.actualMs! > entries[0]!.actualMs!]).toEqual([3, true])
   expect(Object.keys(entries[0]!.scores).sort()).toEqual(['i1', 'i2'])
   for (const { predictedMs, actualMs } of entries) {
     expect(predictedMs).toBeGreaterThanOrEqual(0)

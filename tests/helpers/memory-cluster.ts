@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { Instance } from '../../actors/instance/instance.ts'
+import { Admissions } from '../../actors/gateway/admissions.ts'
 import { ClusterFront } from '../../actors/gateway/cluster-front.ts'
 import type { Submission, SubmittedPicture } from '../../actors/gateway/front.ts'
 import { decode } from '../../actors/decode/actor.ts'
@@ -23,6 +24,7 @@ import type { Label, Policy } from '../../runtime/policy/policy.ts'
 import { unmeasured } from '../../runtime/policy/profile.ts'
 import { policyOf } from '../../runtime/policy/mod.ts'
 import type { Actor } from '../../runtime/pool/actor.ts'
+import { AccuracyKeeper } from '../../runtime/pool/accuracy.ts'
 import { Dispatcher } from '../../runtime/pool/dispatcher.ts'
 import { labelAtStart } from '../../runtime/pool/labels.ts'
 import { Presence } from '../../runtime/pool/presence.ts'
@@ -127,7 +129,8 @@ export class MemoryCluster {
       await cluster.start(bus)
       await new Presence(bus, clock, 'volley_gateways', 'g1', () => ({ state: 'up' })).renew()
       const plane = await this.plane('g1', 'life')
-      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text, cluster, plane, maxOpen: 100, onError: (e) => this.errors.push(e) })
+      const admissions = new Admissions({ bus, clock, gateway: 'g1', accuracy: new AccuracyKeeper(bus, 'g1') })
+      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text, cluster, plane, admissions, maxOpen: 100, onError: (e) => this.errors.push(e) })
       ready = true
     }
     void up().catch((e) => this.errors.push(e))

@@ -43,7 +43,8 @@ export async function greedy(
   const margins: number[] = []
   let last = prompt.at(-1) as number
   for (let i = 0; i < count; i++) {
-    const chunk: Chunk = { tokens: [last], start: prompt.length - 1 + i, table, logits: 'last' }
+    // The first is the prompt's own.
+    const chunk: Chunk = { tokens: [last], start: prompt.length - 1 + i, table, logits: 'last', generated: i > 0 }
     const [row] = (await forward.run([chunk], pool)) as [Float32Array]
     last = argmax(row)
     const best = row[last] as number

@@ -111,6 +111,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 
 /** Files that load what a user names, or a role or a benchmark by its name: their imports cannot be read. */
 const COMPUTED = [
+  'bench/llama-program.ts',
   'actors/extensions.ts',
   'actors/policies.ts',
   'bootstrap/launch.mjs',

@@ -19,7 +19,7 @@ export interface BodyOptions {
 const MAX_DEPTH = 64
 /** Each may become a value of fifty bytes and more; a base64 text has none of them. */
 const MAX_SEPARATORS = 2 ** 21
-const SEPARATORS: ReadonlySet<number> = new Set([...',[{'].map((char) => char.charCodeAt(0)))
+const SEPARATORS = [...',[{'].map((char) => char.charCodeAt(0))
 const JSON_TYPE = /^application\/([\w.+-]+\+)?json\s*(;|$)/i
 
 /**
@@ -44,9 +44,9 @@ export async function readJsonObject(request: Request, options: BodyOptions): Pr
   return value as Record<string, unknown>
 }
 
-async function readBytes(request: Request, options: BodyOptions): Promise<Uint8Array> {
+async function readBytes(request: Request, options: BodyOptions): Promise<Buffer> {
   const { clock, maxBytes, timeoutMs, hold } = options
-  if (request.body === null) return new Uint8Array()
+  if (request.body === null) return Buffer.alloc(0)
   const reader = request.body.getReader()
   const chunks: Uint8Array[] = []
   let length = 0
@@ -72,10 +72,10 @@ async function readBytes(request: Request, options: BodyOptions): Promise<Uint8A
   } finally {
     stopTimer()
   }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  return Buffer.concat(chunks)
 }
 
-function parse(bytes: Uint8Array): unknown {
+function parse(bytes: Buffer): unknown {
   if (bytes.length > MAX_SEPARATORS) refuseManyValues(bytes)
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
@@ -85,11 +85,14 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-function refuseManyValues(bytes: Uint8Array): void {
+function refuseManyValues(bytes: Buffer): void {
   let separators = 0
-  for (const byte of bytes) if (SEPARATORS.has(byte)) separators++
-  if (separators <= MAX_SEPARATORS) return
-  throw new VolleyError('body_too_large', `The body has more than ${MAX_SEPARATORS} values`)
+  for (const one of SEPARATORS) {
+    // A Buffer's search is the fast one, and in pictures there is nothing to find.
+    for (let at = bytes.indexOf(one); at >= 0; at = bytes.indexOf(one, at + 1)) {
+      if (++separators > MAX_SEPARATORS) throw new VolleyError('body_too_large', `The body has more than ${MAX_SEPARATORS} values`)
+    }
+  }
 }
 
 const isDeeper = (value: unknown, levels: number): boolean =>

@@ -16,7 +16,9 @@ interface Part {
 
 export class Encodes {
   readonly #vision: Vision
+  /** Numbers of a tile, and of its vectors. */
   readonly #tileFloats: number
+  readonly #tileVectors: number
   #queue: Encode[] = []
   /** Milliseconds of the latest call of the encoder, and of a tile in it; 0 = none yet. */
   #callMs = 0
@@ -27,6 +29,7 @@ export class Encodes {
   constructor(vision: Vision) {
     this.#vision = vision
     this.#tileFloats = 3 * vision.settings.tileSize ** 2
+    this.#tileVectors = vision.encoder.tileTokens * vision.encoder.config.outputSize
   }
 
   /** Tiles waiting or being encoded. */
@@ -101,6 +104,7 @@ export class Encodes {
         part.encode.write(part.tiles, pixels.subarray(at, (at += part.tiles * this.#tileFloats)))
       }
       vectors = await encoder.encode(pixels)
+      if (vectors.length !== tiles * this.#tileVectors) throw new Error(`${tiles} tiles became ${vectors.length} numbers`)
     } catch (error) {
       const [only, ...others] = parts
       if (others.length === 0) return only?.encode.fail(failed(error))
@@ -109,9 +113,8 @@ export class Encodes {
     }
     this.#callMs = performance.now() - started
     this.#tileMs = this.#callMs / tiles
-    const tileVectors = vectors.length / tiles
     let at = 0
-    for (const part of parts) part.encode.take(vectors.subarray(at, (at += part.tiles * tileVectors)))
+    for (const part of parts) part.encode.take(vectors.subarray(at, (at += part.tiles * this.#tileVectors)))
   }
 }
 

@@ -11,6 +11,12 @@ import { cacheDir, projectRoot } from '../../platform.ts'
 /** Packages that hold the binding, in the order in which they are looked for. */
 const BINDINGS = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const
 
+/** What the two backends that prefill can take reach, measured in the same process. */
+export interface Rates {
+  tensorflow: number
+  wasm: number
+}
+
 /** What was set up, and how it did in its test. */
 export interface TensorflowRecord {
   /** Of this file's shape. */
@@ -24,6 +30,8 @@ export interface TensorflowRecord {
   device: 'cpu' | 'gpu'
   /** What was compared in the self-test. */
   cases: number
+  /** One thread's rates in a product as prefill has it, in gigaflops; absent in records of an earlier set-up. */
+  rates?: Rates
   /** Runtime that ran the self-test, such as `node 24.21.0`. */
   testedOn: string
   /** ISO 8601. */

@@ -21,17 +21,21 @@ import { type Linear, linear } from './linear.ts'
 import { inverseFrequencies, rotaryRows, rotateHalfMatrix } from './rotary.ts'
 import { planStep, type Step } from './step.ts'
 import { nativeBackend } from './tensorflow/load.ts'
+import { liveTensors } from './tensorflow/raw.ts'
 import { LEAST_ROWS, proveRows, runApart } from './tensorflow/rows.ts'
 import { type LayerWeights, loadWeights } from './weights.ts'
 
 /** Raised whenever a kernel's result changes by a bit: caches made before must not be mixed with those made after. */
 const KERNEL_VERSION = 1
+/** The same for the variants of native TensorFlow. */
+const NATIVE_VERSION = 2
 
 /** What every layer of one step shares. */
 interface StepContext {
   step: Step
   pool: KvPool
   scratch: Scratch
+  scoreScale: number
   cos: tf.Tensor
   sin: tf.Tensor
   rotateHalf: tf.Tensor
@@ -49,14 +53,16 @@ export interface TfjsForwardOptions {
 export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardOptions): Promise<Forward> {
   await startBackend(backend)
   const { config } = source
-  const weights = loadWeights(source)
+  const native = backend === 'tensorflow'
+  const weights = loadWeights(source, native)
   const scratch = new Scratch()
   const frequencies = inverseFrequencies(config)
   const rotateHalf = rotateHalfMatrix(config.headDim)
 
   const logits = (step: Step, pool: KvPool): tf.Tensor | undefined =>
     tf.tidy(() => {
-      const context: StepContext = { step, pool, scratch, rotateHalf, ...rotaryRows(frequencies, step.positions) }
+      const { scoreScale } = weights
+      const context: StepContext = { step, pool, scratch, scoreScale, rotateHalf, ...rotaryRows(frequencies, step.positions) }
       const { tokens, given } = step
       let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens, given })
       for (const [index, layer] of weights.layers.entries()) {
@@ -69,7 +75,6 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
       return linear(weights.head, call(rmsNorm, { x, weight: weights.norm }, { eps: config.rmsNormEps }))
     })
 
-  const native = backend === 'tensorflow'
   const step = async (chunks: readonly Chunk[], pool: KvPool): Promise<Float32Array[]> => {
     await startBackend(backend)
     const result = logits(planStep(chunks, config, pool, native ? LEAST_ROWS : 1), pool)
@@ -78,7 +83,7 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
     return splitRows(chunks, values, config.vocabSize)
   }
   const proven = native ? await proveRows(step, config) : undefined
-  const arithmetic = proven && `-tf${nativeBackend().binding.TF_Version}-t${intraOpThreads()}-${proven.fingerprint}`
+  const arithmetic = proven && `.${NATIVE_VERSION}-tf${nativeBackend().binding.TF_Version}-t${intraOpThreads()}-${proven.fingerprint}`
 
   return {
     config,
@@ -91,7 +96,7 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
     },
     memory: () => {
       const { numBytes, numTensors } = tf.memory()
-      return { bytes: numBytes + weights.embed.byteLength, tensors: numTensors }
+      return { bytes: numBytes + weights.embed.byteLength, tensors: native ? liveTensors() : numTensors }
     },
     dispose: () => {
       weights.dispose()
@@ -110,19 +115,21 @@ function layerForward(
   index: number,
   last: boolean,
   x: tf.Tensor,
-  { step, pool, scratch, cos, sin, rotateHalf }: StepContext,
+  { step, pool, scratch, scoreScale: scale, cos, sin, rotateHalf }: StepContext,
 ): tf.Tensor | undefined {
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config
   const { spans, rows, wanted } = step
+  const normed = (y: tf.Tensor, weight: tf.Tensor | undefined): tf.Tensor =>
+    call(rmsNorm, weight === undefined ? { x: y } : { x: y, weight }, { eps })
   const rotated = (projection: Linear, count: number, norm: tf.Tensor | undefined, input: tf.Tensor): tf.Tensor => {
     const y = linear(projection, input)
-    const normed = norm === undefined ? y : headNorm(y, norm, count)
-    return call(rope, { x: normed, cos, sin, rotateHalf }, { heads: count, headDim })
+    const own = norm === undefined ? y : headNorm(y, norm, count)
+    return call(rope, { x: own, cos, sin, rotateHalf }, { heads: count, headDim })
   }
   const headNorm = (y: tf.Tensor, weight: tf.Tensor, count: number): tf.Tensor =>
-    tf.reshape(call(rmsNorm, { x: tf.reshape(y, [rows * count, headDim]), weight }, { eps }), y.shape)
+    tf.reshape(normed(tf.reshape(y, [rows * count, headDim]), weight), y.shape)
 
-  const input = call(rmsNorm, { x, weight: layer.attnNorm }, { eps })
+  const input = normed(x, layer.attnNorm)
   const k = rotated(layer.k, kvHeads, layer.kNorm, input)
   const v = linear(layer.v, input)
   call(kvAppend, { k, v }, { pool, layer: index, spans })
@@ -130,12 +137,13 @@ function layerForward(
 
   const q = rotated(layer.q, heads, layer.qNorm, input)
   const window = config.slidingWindow[index]
-  const mixed = call(pagedAttention, { q }, { pool, layer: index, spans, kvHeads, headDim, window, scratch })
+  const attrs = { pool, layer: index, spans, kvHeads, headDim, scale, window, scratch }
+  const mixed = call(pagedAttention, { q }, attrs)
   const some = wanted.length < rows || wanted.some((row, i) => row !== i)
   const pick = (y: tf.Tensor): tf.Tensor => (last && some ? tf.gather(y, tf.tensor1d(wanted, 'int32')) : y)
   const attended = tf.add(pick(x), linear(layer.o, pick(mixed)))
 
-  const hidden = call(rmsNorm, { x: attended, weight: layer.ffnNorm }, { eps })
+  const hidden = normed(attended, layer.ffnNorm)
   const active = call(siluMul, { gate: linear(layer.gate, hidden), up: linear(layer.up, hidden) }, {})
   return tf.add(attended, linear(layer.down, active))
 }

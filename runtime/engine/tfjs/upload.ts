@@ -8,6 +8,14 @@ import { VolleyError } from '../../errors.ts'
 import type { TensorSource } from '../load/source.ts'
 import type { Linear } from './linear.ts'
 
+/** What a matrix is multiplied with while it is uploaded. */
+export interface Fold {
+  /** [in]: what its input would have been multiplied with. */
+  input?: Float32Array
+  /** What its output, its bias included, would have been multiplied with. */
+  output?: number
+}
+
 /** What was uploaded of one source; `dispose` frees all of it. Errors: `model_file_invalid`, `tensor_shape`. */
 export class Upload {
   readonly #source: TensorSource
@@ -22,7 +30,10 @@ export class Upload {
     return readChecked(this.#source, name, shape)
   }
 
-  readonly vector = (name: string, size: number): tf.Tensor => this.#upload(this.read(name, [size]), [size])
+  readonly vector = (name: string, size: number, factor = 1): tf.Tensor => {
+    const values = this.read(name, [size])
+    return this.#upload(factor === 1 ? values : values.map((value) => value * factor), [size])
+  }
 
   /** A table or any other tensor as it lies in the file. */
   plain(name: string, shape: number[]): tf.Tensor {
@@ -30,14 +41,19 @@ export class Upload {
   }
 
   /** A matrix [out, in] as [in, out]. */
-  turned(values: Float32Array, out: number, inner: number): tf.Tensor {
-    return this.#upload(transposed(values, out, inner), [inner, out])
+  turned(values: Float32Array, out: number, inner: number, { input, output = 1 }: Fold = {}): tf.Tensor {
+    const turned = transposed(values, out, inner)
+    for (let row = 0; row < inner && (input !== undefined || output !== 1); row++) {
+      const factor = (input?.[row] ?? 1) * output
+      for (let i = row * out; i < (row + 1) * out; i++) turned[i] = (turned[i] as number) * factor
+    }
+    return this.#upload(turned, [inner, out])
   }
 
-  readonly linear = (name: string, out: number, inner: number, bias?: 'required' | 'optional'): Linear => {
-    const weight = this.turned(this.read(name, [out, inner]), out, inner)
+  readonly linear = (name: string, out: number, inner: number, bias: Bias = 'none', fold: Fold = {}): Linear => {
+    const weight = this.turned(this.read(name, [out, inner]), out, inner, fold)
     const has = bias === 'required' || (bias === 'optional' && this.#source.has(`${name}Bias`))
-    return has ? { weight, bias: this.vector(`${name}Bias`, out) } : { weight }
+    return has ? { weight, bias: this.vector(`${name}Bias`, out, fold.output) } : { weight }
   }
 
   readonly dispose = (): void => tf.dispose(this.#made.splice(0))
@@ -48,6 +64,8 @@ export class Upload {
     return tensor
   }
 }
+
+type Bias = 'none' | 'required' | 'optional'
 
 /** [rows, columns] to [columns, rows], in squares that fit the first-level cache. */
 function transposed(values: Float32Array, rows: number, columns: number): Float32Array {

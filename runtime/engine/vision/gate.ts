@@ -48,4 +48,4 @@ export class Gate {
   }
 }
 
-const given = () => new VolleyError('cancelled', 'The picture was not decoded: its request was cancelled')
+const given = () => new VolleyError('cancelled', 'The picture was given up: its request was cancelled')

@@ -4,6 +4,7 @@
  */
 import process from 'node:process'
 import { isLibraryNoise, tensorflowEnvironment } from '../../engine/native/environment.ts'
+import type { Rates } from '../../engine/native/record.ts'
 import { lastLine, runCommand } from '../../fetch/command.ts'
 import { runtimeName, runtimeVersion, selfCommand } from '../../platform.ts'
 
@@ -18,6 +19,7 @@ export interface Tried {
   library: string
   device: 'cpu' | 'gpu'
   cases: number
+  rates?: Rates
   /** What is wrong; undefined = it passed. */
   problem: string | undefined
 }
@@ -33,8 +35,8 @@ export async function tryBinding(folder: string, signal?: AbortSignal): Promise<
     const how = code === -1 ? 'it crashed or was stopped' : `exit code ${code}`
     return { folder, library: '', device: 'cpu', cases: 0, problem: `${how}: ${lastLine(heard)}` }
   }
-  const { library = '', device = 'cpu', cases = 0, wrong } = JSON.parse(json) as Partial<Tried> & { wrong: string[] }
-  return { folder, library, device, cases, problem: wrong.length > 0 ? wrong.join('; ') : undefined }
+  const { library = '', device = 'cpu', cases = 0, rates, wrong } = JSON.parse(json) as Partial<Tried> & { wrong: string[] }
+  return { folder, library, device, cases, ...(rates && { rates }), problem: wrong.length > 0 ? wrong.join('; ') : undefined }
 }
 
 /** The runtime that tries, as the record names it. */

@@ -99,12 +99,12 @@ async function dropDrafts(): Promise<void> {
   }
 }
 
-async function record({ folder, library, device, cases }: Tried, origin: 'fetched' | 'found'): Promise<TensorflowRecord> {
+async function record({ folder, library, device, cases, rates }: Tried, origin: 'fetched' | 'found'): Promise<TensorflowRecord> {
   const known = readRecord()
   const same = known?.folder === folder && known.library === library && known.device === device
-  if (same && known.testedOn === tester()) return known
+  if (same && known.testedOn === tester() && known.rates !== undefined) return known
   const made: TensorflowRecord = {
-    ...{ format: 1, folder, origin, library, device, cases },
+    ...{ format: 1, folder, origin, library, device, cases, ...(rates && { rates }) },
     ...{ testedOn: tester(), madeAt: new Date().toISOString() },
   }
   await mkdir(dirname(recordFile()), { recursive: true })

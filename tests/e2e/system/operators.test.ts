@@ -76,7 +76,9 @@ describe.skipIf(noSystem !== undefined)('people look at a running system', () =>
       expect(nats('kv', 'get', 'volley_requests', id, '--raw')).toMatch(/^\{"state":"done"/)
       const [first] = system.watch.instances()
       expect(nats('kv', 'get', 'volley_instances', first!.id, '--raw')).toMatch(/^\{"state":"up"/)
-      expect(nats('kv', 'history', 'volley_labels', first!.id)).toMatch(/PUT.*\{"label":"/)
+      expect(nats('kv', 'history', 'volley_labels', first!.id)).toMatch(/PUT.*\{"label":".*"by":"start"\}/)
+      const whole = nats('sub', '--stream', 'KV_volley_labels', '--all', `$KV.volley_labels.${first!.id}`, '--count', '1')
+      expect(whole).toMatch(/\{"label":"(?:prefill|decode)","since":"[^"]+","reason":"named by --labels",.*"by":"start"\}/)
       expect(nats('kv', 'ls')).toContain('volley_models')
     })
 

@@ -74,7 +74,7 @@ describe.skipIf(blind).each(visionModels.map((path) => [basename(path), path]))(
   })
 
   test('every place holds the tokens of its picture, in several messages of one request', async () => {
-    const { app, front, side, text: tokens } = visionApp(path)
+    const { app, front, text: tokens } = visionApp(path)
     const messages = [
       { role: 'system', content: 'Look.' },
       { role: 'user', content: [imagePart(url), text('What is this?'), imagePart(dataUrlOf(other), 'low')] },
@@ -92,9 +92,9 @@ describe.skipIf(blind).each(visionModels.map((path) => [basename(path), path]))(
     }
     expect(prompt.filter((id) => id === imageToken)).toHaveLength(rooms.length * wholeTokens)
     const shown = tokens.decode(prompt, { special: true }).replaceAll(/(<image>)+/g, '*')
-    expect(shown.indexOf('What is this?')).toBeGreaterThan(shown.indexOf('*'))
-    expect(shown.indexOf('And this?')).toBeLessThan(shown.lastIndexOf('*'))
-    expect(side.settings.tileTokens).toBe(wholeTokens)
+    // In which order a message shows its parts is for the model's template to say; pictures stay in their message.
+    const tiles = pictures.map(({ starts }) => starts.length)
+    expect(shown.split('A picture.').map((turn) => turn.split('*').length - 1)).toEqual([tiles[0]! + tiles[1]!, tiles[2]])
   })
 
   test('usage counts the tokens of pictures, and says how many they are', async () => {
@@ -156,8 +156,7 @@ describe.skipIf(blind).each(visionModels.map((path) => [basename(path), path]))(
   test('pictures that do not fit the context are refused, and none was decoded', async () => {
     const decode = vi.spyOn(ImageDecoder.prototype, 'decode')
     const { text: side } = visionApp(path)
-    const parts = Array.from({ length: 32 }, () => imagePart(url, 'low'))
-    const { error, status, submission } = await ask(parts, { max_tokens: side.contextLength - 32 * wholeTokens })
+    const { error, status, submission } = await ask([imagePart(url), imagePart(url, 'low')], { max_tokens: side.contextLength - wholeTokens })
     expect([status, error.code]).toEqual([400, 'context_length_exceeded'])
     expect(error.message).toMatch(/\d+ of them for pictures\).*send fewer pictures, or with "detail": "low"/)
     expect(submission).toBeUndefined()
@@ -233,8 +232,8 @@ describe.skipIf(blind).each(visionModels.map((path) => [basename(path), path]))(
 
   test('every kind of good file comes through as it is', async () => {
     const kinds = [...good.values()]
-    for (let i = 0; i < kinds.length; i += 16) {
-      const some = kinds.slice(i, i + 16)
+    for (let i = 0; i < kinds.length; i += 4) {
+      const some = kinds.slice(i, i + 4)
       const { submission, side } = await ask(some.map(({ file }) => imagePart(dataUrlOf(file), 'high')))
       expect(submission.pictures.map(({ file }) => createHash('md5').update(file).digest('hex')))
         .toEqual(some.map(({ file }) => createHash('md5').update(file).digest('hex')))

@@ -1,5 +1,5 @@
 /**
- * LlmPagedAttention: softmax(q K' / sqrt(dim)) V of each sequence over the keys in its own blocks, causal, with
+ * LlmPagedAttention: softmax(scale * q K') V of each sequence over the keys in its own blocks, causal, with
  * grouped query heads and an optional sliding window. Two-dimensional products a KV head; keys that a row may not see
  * get weight exp(-inf) = 0, and adding zeros changes no bits, so a row's result is the same in a chunk of any size.
  * @module
@@ -17,6 +17,8 @@ export interface PagedAttentionAttrs {
   spans: readonly Span[]
   kvHeads: number
   headDim: number
+  /** What scores are multiplied with. */
+  scale: number
   /** Positions a token sees, itself included; undefined = all. */
   window: number | undefined
   scratch: Scratch
@@ -92,11 +94,11 @@ function narrow({ keys, dim }: Geometry, { q, k, v, mask }: Head): tf.Tensor {
 /** Input q [rows, heads * headDim], positions already applied; answers the same shape. */
 export const pagedAttention: Kernel<{ q: tf.Tensor }, PagedAttentionAttrs> = {
   name: 'LlmPagedAttention',
-  reference({ q }, { pool, layer, spans, kvHeads, headDim: dim, window, scratch }) {
+  reference({ q }, { pool, layer, spans, kvHeads, headDim: dim, scale, window, scratch }) {
     const width = q.shape[1] ?? 0
     const part = width / kvHeads
     // Rows are cut apart and put together in JavaScript: tfjs-wasm's slice copies its whole input first.
-    const queries = tf.mul(q, 1 / Math.sqrt(dim)).dataSync<'float32'>()
+    const queries = tf.mul(q, scale).dataSync<'float32'>()
     const out = new Float32Array(queries.length)
 
     const attend = ({ row, start, table }: Span, done: number, tokens: number): void => {

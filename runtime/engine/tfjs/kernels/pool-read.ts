@@ -39,6 +39,18 @@ function eachBlock(
   }
 }
 
+/** Fills `out` as it lies in the pool, [keys, kvHeads * headDim]. */
+export function readTokens({ pool, layer, table, from, to }: PoolSlice, part: Part, out: Float32Array): void {
+  const { kvDim, blockTokens } = pool.shape
+  for (let position = from; position < to; ) {
+    const slot = position % blockTokens
+    const tokens = Math.min(blockTokens - slot, to - position)
+    const offset = pool.offset(table[Math.floor(position / blockTokens)] as number, layer, part, slot)
+    out.set(pool.data.subarray(offset, offset + tokens * kvDim), (position - from) * kvDim)
+    position += tokens
+  }
+}
+
 /** Fills `out` as [kvHeads, keys, headDim]. */
 export function readRows(slice: PoolSlice, part: Part, out: Float32Array): void {
   const { kvDim } = slice.pool.shape

@@ -8,8 +8,8 @@ import type { Kernel } from './kernel.ts'
 export interface RmsNormInputs {
   /** [..., dim] */
   x: tf.Tensor
-  /** [dim] */
-  weight: tf.Tensor
+  /** [dim]; absent = ones. */
+  weight?: tf.Tensor
 }
 
 /** Answers x's shape. */
@@ -17,6 +17,7 @@ export const rmsNorm: Kernel<RmsNormInputs, { eps: number }> = {
   name: 'LlmRmsNorm',
   reference({ x, weight }, { eps }) {
     const meanSquare = tf.mean(tf.square(x), -1, true)
-    return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, eps))), weight)
+    const normed = tf.mul(x, tf.rsqrt(tf.add(meanSquare, eps)))
+    return weight === undefined ? normed : tf.mul(normed, weight)
   },
 }

@@ -16,11 +16,33 @@ export interface OpAttr {
   value: unknown
 }
 
+/** A tensor as the library names it. */
+interface TensorMetadata {
+  id: number
+  shape: number[]
+  dtype: number
+}
+
+/** The library itself, by its own numbers for tensors and types. */
+interface Binding {
+  readonly TF_Version: string
+  readonly TF_ATTR_BOOL: number
+  readonly TF_ATTR_INT: number
+  readonly TF_ATTR_STRING: number
+  readonly TF_ATTR_TYPE: number
+  createTensor(shape: number[], dtype: number, values: Float32Array | Int32Array): number
+  deleteTensor(id: number): void
+  executeOp(op: string, attrs: OpAttr[], inputs: number[], outputs: number): TensorMetadata[]
+  getNumOfTensors(): number
+}
+
 /** What the binding's backend offers besides tfjs's own interface. */
 export interface NativeBackend {
   readonly isUsingGpuDevice: boolean
-  readonly binding: { TF_Version: string; TF_ATTR_BOOL: number; TF_ATTR_TYPE: number }
+  readonly binding: Binding
+  createOutputTensor(tensor: TensorMetadata): tf.Tensor
   executeSingleOutput(op: string, attrs: OpAttr[], inputs: tf.Tensor[]): tf.Tensor
+  getInputTensorIds(tensors: tf.Tensor[]): number[]
 }
 
 const REMEDY = 'run `volley setup tensorflow` (in a checkout: npm run setup:tensorflow)'

@@ -7,7 +7,7 @@ import process from 'node:process'
 import * as tf from '@tensorflow/tfjs-core'
 import { openModel } from '../../load/mod.ts'
 import { loadTensorflow } from './load.ts'
-import { rawMatMul } from './raw.ts'
+import { withOps } from './raw.ts'
 
 /** What the program writes. */
 export interface MatMulRate {
@@ -31,7 +31,7 @@ function measure(path: string, rows: number): MatMulRate {
   const weights = Array.from({ length: Math.min(layers, 8) }, () => shapes.map((shape) => tf.randomNormal([...shape])))
   const inputs = new Map([hidden, heads * headDim, inter].map((size) => [size, tf.randomNormal([rows, size])]))
   const layer = (own: tf.Tensor[]): void =>
-    own.forEach((weight) => rawMatMul(inputs.get(weight.shape[0] ?? 0) as tf.Tensor, weight).dispose())
+    withOps(({ of, matMul, free }) => own.forEach((weight) => free(matMul(of(inputs.get(weight.shape[0] ?? 0) as tf.Tensor), of(weight)))))
   const flopsPerRow = shapes.reduce((sum, [inner, out]) => sum + 2 * inner * out, 0)
   weights.forEach(layer)
   const times = Array.from({ length: RUNS }, () => {

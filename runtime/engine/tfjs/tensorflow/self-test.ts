@@ -6,6 +6,8 @@
 import process from 'node:process'
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
+import '@tensorflow/tfjs-backend-wasm'
+import type { Rates } from '../../native/record.ts'
 import { loadTensorflow, nativeBackend } from './load.ts'
 
 /** What the program writes. */
@@ -17,6 +19,7 @@ export interface SelfTest {
   cases: number
   /** What differs; empty = all is well. */
   wrong: string[]
+  rates: Rates
 }
 
 const TOLERANCE = 1e-4
@@ -77,6 +80,23 @@ async function updatesInPlace(): Promise<string[]> {
   return found === expected ? [] : [`an update in place gives ${found}`]
 }
 
+const [ROWS, INNER, OUT, RUNS] = [256, 576, 1536, 7]
+
+/** Gigaflops of a product in a small model's shape, the best of some. */
+async function rateOn(backend: string): Promise<number> {
+  await tf.setBackend(backend)
+  return tf.tidy(() => {
+    const [x, weight] = [wave(ROWS, INNER) as tf.Tensor2D, wave(INNER, OUT) as tf.Tensor2D]
+    const times = Array.from({ length: RUNS }, () => {
+      const startedMs = performance.now()
+      // Read: some backends only note down what is to be computed.
+      tf.sum(tf.matMul(x, weight)).dataSync()
+      return performance.now() - startedMs
+    })
+    return Math.round((2 * ROWS * INNER * OUT) / Math.min(...times) / 1e6)
+  })
+}
+
 async function selfTest(folder: string | undefined): Promise<SelfTest> {
   loadTensorflow(folder)
   const wrong: string[] = []
@@ -84,7 +104,8 @@ async function selfTest(folder: string | undefined): Promise<SelfTest> {
   wrong.push(...(await updatesInPlace()))
   const { binding, isUsingGpuDevice } = nativeBackend()
   const cases = Object.keys(CASES).length + 1
-  return { library: binding.TF_Version, device: isUsingGpuDevice ? 'gpu' : 'cpu', cases, wrong }
+  const rates = { tensorflow: await rateOn('tensorflow'), wasm: await rateOn('wasm') }
+  return { library: binding.TF_Version, device: isUsingGpuDevice ? 'gpu' : 'cpu', cases, wrong, rates }
 }
 
 try {

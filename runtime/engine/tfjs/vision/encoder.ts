@@ -3,14 +3,17 @@
  * kernels. Knows the mathematics of a tile; nothing of pictures, prompts or files.
  * @module
  */
+import { createHash } from 'node:crypto'
 import * as tf from '@tensorflow/tfjs-core'
 import { VolleyError } from '../../../errors.ts'
 import type { VisionConfig, VisionSource } from '../../load/source.ts'
+import { intraOpThreads } from '../../native/environment.ts'
 import type { ImageEncoder } from '../../vision/encoder.ts'
 import { isBatchInvariant, startBackend } from '../backend.ts'
 import { call } from '../kernels/kernel.ts'
 import { Scratch } from '../kernels/scratch.ts'
 import { linear } from '../linear.ts'
+import { nativeBackend } from '../tensorflow/load.ts'
 import { gelu } from './kernels/gelu.ts'
 import { layerNorm } from './kernels/layer-norm.ts'
 import { patches } from './kernels/patches.ts'
@@ -20,6 +23,8 @@ import { loadVisionWeights, type Norm, type VisionLayer, type VisionWeights } fr
 
 /** Raised whenever a kernel's result changes by a bit: vectors made before must not be mixed with those made after. */
 const KERNEL_VERSION = 1
+/** The same for the variants of native TensorFlow. */
+const NATIVE_VERSION = 2
 
 /**
  * Patches computed together, at most. With large tiles more are no faster on wasm (four of 1024 patches took as long
@@ -28,10 +33,10 @@ const KERNEL_VERSION = 1
 const ROWS = 1024
 
 /** Backends that have its kernels. */
-export const ENCODER_BACKENDS: readonly string[] = ['wasm', 'cpu']
+export const ENCODER_BACKENDS: readonly string[] = ['wasm', 'cpu', 'tensorflow']
 
 export interface TfjsEncoderOptions {
-  /** `wasm` or `cpu`. */
+  /** `wasm`, `cpu` or `tensorflow`. */
   backend: string
 }
 
@@ -51,34 +56,44 @@ export async function tfjsEncoder(source: VisionSource, { backend }: TfjsEncoder
   // Where a row's bits depend on the batch, no two tiles share one.
   const together = isBatchInvariant(backend) ? Math.max(1, Math.floor(ROWS / tilePatches)) : 1
 
+  const encode = async (pixels: Float32Array): Promise<Float32Array> => {
+    const tiles = pixels.length / tileFloats
+    if (!Number.isInteger(tiles)) {
+      const why = `${pixels.length} numbers are no tiles of ${imageSize} × ${imageSize} × 3`
+      throw new VolleyError('engine_failed', why)
+    }
+    const out = new Float32Array(tiles * tileTokens * outputSize)
+    for (let tile = 0; tile < tiles; tile += together) {
+      await startBackend(backend)
+      const group = pixels.subarray(tile * tileFloats, (tile + together) * tileFloats)
+      const vectors = tf.tidy(() => encodeTiles(config, weights, group, scratch))
+      out.set(await vectors.data<'float32'>(), tile * tileTokens * outputSize)
+      vectors.dispose()
+    }
+    return out
+  }
+  const native = backend === 'tensorflow' ? await nativeNumerics(encode, tileFloats) : ''
+
   return {
     config,
     backend,
-    numerics: `${backend}-f32-tfjs${tf.version_core}-v${KERNEL_VERSION}`,
+    numerics: `${backend}-f32-tfjs${tf.version_core}-v${KERNEL_VERSION}${native}`,
     tileTokens,
     together,
-    async encode(pixels) {
-      const tiles = pixels.length / tileFloats
-      if (!Number.isInteger(tiles)) {
-        const why = `${pixels.length} numbers are no tiles of ${imageSize} × ${imageSize} × 3`
-        throw new VolleyError('engine_failed', why)
-      }
-      const out = new Float32Array(tiles * tileTokens * outputSize)
-      for (let tile = 0; tile < tiles; tile += together) {
-        await startBackend(backend)
-        const group = pixels.subarray(tile * tileFloats, (tile + together) * tileFloats)
-        const vectors = tf.tidy(() => encodeTiles(config, weights, group, scratch))
-        out.set(await vectors.data<'float32'>(), tile * tileTokens * outputSize)
-        vectors.dispose()
-      }
-      return out
-    },
+    encode,
     memory: () => {
       const { numBytes, numTensors } = tf.memory()
       return { bytes: numBytes, tensors: numTensors }
     },
     dispose: weights.dispose,
   }
+}
+
+/** Library, threads, and a digest of one computed tile: equal where processor and library compute alike. */
+async function nativeNumerics(encode: ImageEncoder['encode'], tileFloats: number): Promise<string> {
+  const vectors = await encode(Float32Array.from({ length: tileFloats }, (_, i) => Math.sin(i * 0.7)))
+  const fingerprint = createHash('sha256').update(vectors).digest('hex').slice(0, 8)
+  return `.${NATIVE_VERSION}-tf${nativeBackend().binding.TF_Version}-t${intraOpThreads()}-${fingerprint}`
 }
 
 /** [tiles * tokens, output] of pixels [tiles, 3, side, side]. */

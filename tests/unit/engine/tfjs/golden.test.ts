@@ -7,10 +7,12 @@ import { gunzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { ModelSource } from '../../../../runtime/engine/load/source.ts'
 import { openModel } from '../../../../runtime/engine/load/mod.ts'
+import type { Forward } from '../../../../runtime/engine/forward.ts'
+import { byPhase } from '../../../../runtime/engine/phases.ts'
 import { tfjsForward } from '../../../../runtime/engine/tfjs/decoder.ts'
 import { allLogits, argmax, greedy, poolFor } from '../../../helpers/sequence.ts'
 import { llama2cSource } from '../../../helpers/source.ts'
-import { backendsHere } from '../../../helpers/tensorflow.ts'
+import { tensorflowHere } from '../../../helpers/tensorflow.ts'
 
 const models = fileURLToPath(new URL('../../../../../shared/data/models/', import.meta.url))
 const absent = !existsSync(models)
@@ -19,6 +21,14 @@ if (absent) console.log('golden models: ../shared/data/models is absent, skipped
 const readGolden = <T>(path: string): T => JSON.parse(gunzipSync(readFileSync(path)).toString('utf8')) as T
 const floatsOf = (base64: string): Float32Array =>
   new Float32Array(new Uint8Array(Buffer.from(base64, 'base64')).buffer)
+
+const MIXED = 'prefill:tensorflow,decode:wasm'
+const onTensorflow = tensorflowHere ? ['tensorflow', MIXED] : []
+
+async function open(source: () => ModelSource, backend: string): Promise<Forward> {
+  if (backend !== MIXED) return await tfjsForward(source(), { backend })
+  return byPhase(await tfjsForward(source(), { backend: 'tensorflow' }), await tfjsForward(source(), { backend: 'wasm' }))
+}
 
 interface TinyGolden {
   cases: { input_ids: number[]; argmax: number[]; last_logits: string; greedy: number[]; margins: number[] }[]
@@ -45,12 +55,12 @@ describe.skipIf(absent)('tfjsForward() agrees with transformers', () => {
     ['llama3_tiny', 'cpu'],
     ['qwen3_tiny', 'cpu'],
     ['mistral_tiny', 'wasm'],
-    ...backendsHere('tensorflow').flatMap((backend) =>
+    ...onTensorflow.flatMap((backend) =>
       ['llama3_tiny', 'qwen2_tiny', 'qwen3_tiny', 'mistral_tiny'].map((name) => [name, backend] as const),
     ),
   ] as const
   it.each(runs)('%s on %s', async (name, backend) => {
-    const forward = await tfjsForward(tiny(name), { backend })
+    const forward = await open(() => tiny(name), backend)
     const { vocabSize } = forward.config
     const { cases } = readGolden<TinyGolden>(`${folderOf(name)}/golden.json.gz`)
     for (const { input_ids: ids, argmax: best, last_logits, greedy: tokens, margins } of cases) {
@@ -92,14 +102,14 @@ describe.skipIf(absent)('tfjsForward() agrees with the float64 reference', () =>
     ['stories260K', 'stories260K-hf.safetensors', hf, 'wasm', 1],
     ['stories260K', 'stories260K-hf.safetensors', hf, 'cpu', 1],
     ['babyllama105', 'babyllama105.bin', () => llama2cSource(`${models}babyllama105.bin`), 'wasm', 3],
-    ...backendsHere('tensorflow').flatMap((backend): typeof runs => [
+    ...onTensorflow.flatMap((backend): typeof runs => [
       ['stories260K', 'stories260K.bin', () => llama2cSource(`${models}stories260K.bin`), backend, 3],
       ['stories260K', 'stories260K-hf.safetensors', hf, backend, 1],
       ['babyllama105', 'babyllama105.bin', () => llama2cSource(`${models}babyllama105.bin`), backend, 2],
     ]),
   ]
-  it.each(runs)('%s from %s', async (name, _, open, backend, most) => {
-    const forward = await tfjsForward(open(), { backend })
+  it.each(runs)('%s from %s', async (name, _, source, backend, most) => {
+    const forward = await open(source, backend)
     const golden = readGolden<Record<string, StoryGolden>>(`${models}golden_generation.json.gz`)[name] as StoryGolden
     for (const story of golden.cases.slice(0, most)) {
       const { prompt_ids: ids, greedy_ids: tokens, first_logits_top8, first_logits } = story

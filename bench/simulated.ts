@@ -8,6 +8,7 @@
  * @module
  */
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { machineProfile } from '../actors/instance/profile.ts'
 import { startSystem } from '../actors/supervisor/system.ts'
@@ -26,6 +27,7 @@ const MAX_BATCH = 32
 /** Requests that make the processes warm, and those that are timed one at a time on the idle system. */
 const WARM_UP = 24
 const IDLE = 16
+const IDLE_PAUSE_MS = 150
 
 export async function main(argv: readonly string[]): Promise<void> {
   const { json, ...flags } = benchFlags(argv, {
@@ -82,6 +84,8 @@ async function liveRun(offers: readonly Offer[], instances: number, model: strin
     const profile = await machineProfile(name)
     const overheads: Latencies[] = []
     for (let at = 0; at < IDLE; at++) {
+      // As far apart as users are: who has slept wakes up first.
+      await setTimeout(IDLE_PAUSE_MS)
       const [outcome] = await offer(system.http, name, [quick(48)])
       overheads.push(overheadOf(outcome!, profile))
     }
@@ -102,7 +106,7 @@ const overheadOf = (outcome: Outcome, profile: CostProfile): Latencies => ({
 function simulated(offers: readonly Offer[], instances: number, profile: CostProfile, overhead: Latencies): Latencies[] {
   const latencies: Latencies[] = []
   const simulation = new Simulation({
-    policy: policyOf('colocated'), profile, batching: { batchTokens: CHUNK_TOKENS + MAX_BATCH }, maxSequences: MAX_BATCH,
+    policy: policyOf('colocated'), profile, batching: { alternatingTokens: CHUNK_TOKENS }, maxSequences: MAX_BATCH,
     slo: { ttftMs: Infinity, tpotMs: Infinity }, labels: Array.from({ length: instances }, () => undefined), tailMs: Infinity,
     onDone: ({ id, firstMs, arrivedMs, output }, nowMs) => {
       latencies[id] = { ttftMs: firstMs - arrivedMs + overhead.ttftMs, tpotMs: (nowMs - firstMs) / (output - 1) + overhead.tpotMs }

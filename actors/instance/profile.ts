@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Engine, SamplingParams } from '../../runtime/engine/engine.ts'
+import type { DecodeJob, Engine, SamplingParams } from '../../runtime/engine/engine.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { cacheDir } from '../../runtime/platform.ts'
 import type { CostProfile } from '../../runtime/policy/profile.ts'
@@ -20,7 +20,7 @@ const GREEDY: SamplingParams = {
 const PROMPTS = [16, 64, 256]
 /** Decode steps that are timed, and the two batches: their difference is what a sequence and its tokens cost. */
 const STEPS = 8
-const BATCHES = [1, 4]
+const BATCHES = [1, 8]
 
 /** Tiles that are encoded in one call: about a picture's. */
 const TILES = 4
@@ -31,7 +31,7 @@ const LONG_MS = 300
 export async function profileOf(engine: Engine, pace?: string): Promise<CostProfile> {
   const { numerics, contextLength, blocksTotal, vision } = engine.info
   const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
-  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 3, vision])).digest('hex').slice(0, 32)
+  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 5, vision])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
   const kept = await readKept(path)
   if (kept !== undefined) return kept.profile
@@ -85,14 +85,16 @@ async function measure(engine: Engine, machine: string): Promise<CostProfile> {
   for (const [i, batch] of BATCHES.filter((b) => b <= maxBatch).entries()) steps.push(await least((at) => stepMs(engine, batch, lengths[0]!, 100 * at + 10 + i)))
   const one = steps[0]!
   const perSequenceMs = steps.length < 2 ? one : Math.max(0, (steps[1]! - one) / (BATCHES[1]! - BATCHES[0]!))
+  const [short, long] = [lengths[0]!, lengths.at(-1)!]
+  const far = long > short ? await least((at) => stepMs(engine, 1, long, 100 * at + 20)) : one
+  const perResidentMs = Math.max(0, (far - one) / Math.max(1, long - short))
   const perTileMs = await tileMs(engine)
   return {
     name: machine,
     baseMs: Math.min(base, Math.max(0, one - perSequenceMs)),
     perTokenMs: perToken,
     perPairMs: perPair,
-    // A resident token costs a decode what a pair of tokens costs a prefill: one more key to look at.
-    perResidentMs: perPair,
+    perResidentMs,
     perSequenceMs: Math.max(perSequenceMs, one - base),
     kvTokens: blocksTotal * blockTokens,
     kvBytesPerToken: blockBytes / blockTokens,
@@ -134,17 +136,21 @@ async function prefillMs(engine: Engine, n: number, salt: number): Promise<numbe
   return ms
 }
 
+/** A step of so many sequences, each a request of its own, as they are in service. */
 async function stepMs(engine: Engine, batch: number, n: number, salt: number): Promise<number> {
   const { signal } = new AbortController()
-  const hold = `profile-${salt}`
-  const tokens = prompt(engine, n, salt)
   const sampling = { ...GREEDY, maxTokens: STEPS + 1 }
-  const { first } = await engine.prefill({ hold, tokens, sampling, choices: batch }, signal)
+  const jobs: DecodeJob[] = []
+  for (let at = 0; at < batch; at++) {
+    const hold = `profile-${salt}-${at}`
+    const tokens = prompt(engine, n, 31 * salt + at)
+    const { first } = await engine.prefill({ hold, tokens, sampling, choices: 1 }, signal)
+    jobs.push({ hold, prompt: tokens, sampling, choices: first.map(({ choice, token }) => ({ choice, generated: [token] })) })
+  }
   const started = performance.now()
-  const choices = first.map(({ choice, token }) => ({ choice, generated: [token] }))
-  await engine.decode({ hold, prompt: tokens, sampling, choices }, () => undefined, signal).done
+  await Promise.all(jobs.map((job) => engine.decode(job, () => undefined, signal).done))
   const ms = (performance.now() - started) / STEPS
-  engine.release(hold)
+  for (const { hold } of jobs) engine.release(hold)
   return ms
 }
 

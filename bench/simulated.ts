@@ -31,10 +31,18 @@ const IDLE_PAUSE_MS = 150
 
 export async function main(argv: readonly string[]): Promise<void> {
   const { json, ...flags } = benchFlags(argv, {
-    model: '', instances: '1', rate: '4', requests: '60', input: '96', output: '32', seed: '1',
+    model: '',
+    instances: '1',
+    rate: '4',
+    requests: '60',
+    input: '96',
+    output: '32',
+    seed: '1',
   })
   const rate = Number(flags.rate)
-  if (!(rate > 0)) throw new VolleyError('invalid_flag', `--rate must be above 0, not "${flags.rate}"`, { param: 'rate' })
+  if (!(rate > 0)) {
+    throw new VolleyError('invalid_flag', `--rate must be above 0, not "${flags.rate}"`, { param: 'rate' })
+  }
   const instances = count('instances', flags.instances)
   const random = generator(count('seed', flags.seed))
   const offers: Offer[] = []
@@ -49,11 +57,25 @@ export async function main(argv: readonly string[]): Promise<void> {
   const { live, overhead, profile } = await liveRun(offers, instances, flags.model)
   const finished = live.filter(({ status }) => status === 'finished').length
   if (finished < offers.length) {
-    throw new VolleyError('engine_failed', `${offers.length - finished} of ${offers.length} requests did not finish: ${live.find(({ error }) => error)?.error ?? ''}`)
+    throw new VolleyError(
+      'engine_failed',
+      `${offers.length - finished} of ${offers.length} requests did not finish: ${
+        live.find(({ error }) => error)?.error ?? ''
+      }`,
+    )
   }
-  const result = compare(live.map((o) => ({ ttftMs: o.ttftMs, tpotMs: tpotOf(o) })), simulated(offers, instances, profile, overhead))
+  const result = compare(
+    live.map((o) => ({ ttftMs: o.ttftMs, tpotMs: tpotOf(o) })),
+    simulated(offers, instances, profile, overhead),
+  )
   print(json, {
-    bench: 'simulated', profile: profile.name, instances, requests: offers.length, rate, idleOverhead: rounded(overhead), ...flat(result),
+    bench: 'simulated',
+    profile: profile.name,
+    instances,
+    requests: offers.length,
+    rate,
+    idleOverhead: rounded(overhead),
+    ...flat(result),
   })
 }
 
@@ -73,9 +95,20 @@ const flat = (result: Comparison) =>
 async function liveRun(offers: readonly Offer[], instances: number, model: string) {
   const { config } = await resolveConfig({
     env: {},
-    defaults: { port: 0, instances, policy: 'colocated', threads: 1, maxBatch: MAX_BATCH, logLevel: 'error', ...(model !== '' && { model }) },
+    defaults: {
+      port: 0,
+      instances,
+      policy: 'colocated',
+      threads: 1,
+      maxBatch: MAX_BATCH,
+      logLevel: 'error',
+      ...(model !== '' && { model }),
+    },
   })
-  const system = await startSystem(config, { entry: pathToFileURL(join(projectRoot, 'cli', 'main.ts')), signal: new AbortController().signal })
+  const system = await startSystem(config, {
+    entry: pathToFileURL(join(projectRoot, 'cli', 'main.ts')),
+    signal: new AbortController().signal,
+  })
   try {
     const name = await firstModel(system.http)
     const random = generator(0)
@@ -103,13 +136,26 @@ const overheadOf = (outcome: Outcome, profile: CostProfile): Latencies => ({
   tpotMs: tpotOf(outcome) - iterationMs(profile, 0, 0, 60, 1),
 })
 
-function simulated(offers: readonly Offer[], instances: number, profile: CostProfile, overhead: Latencies): Latencies[] {
+function simulated(
+  offers: readonly Offer[],
+  instances: number,
+  profile: CostProfile,
+  overhead: Latencies,
+): Latencies[] {
   const latencies: Latencies[] = []
   const simulation = new Simulation({
-    policy: policyOf('colocated'), profile, batching: { alternatingTokens: CHUNK_TOKENS }, maxSequences: MAX_BATCH,
-    slo: { ttftMs: Infinity, tpotMs: Infinity }, labels: Array.from({ length: instances }, () => undefined), tailMs: Infinity,
+    policy: policyOf('colocated'),
+    profile,
+    batching: { alternatingTokens: CHUNK_TOKENS },
+    maxSequences: MAX_BATCH,
+    slo: { ttftMs: Infinity, tpotMs: Infinity },
+    labels: Array.from({ length: instances }, () => undefined),
+    tailMs: Infinity,
     onDone: ({ id, firstMs, arrivedMs, output }, nowMs) => {
-      latencies[id] = { ttftMs: firstMs - arrivedMs + overhead.ttftMs, tpotMs: (nowMs - firstMs) / (output - 1) + overhead.tpotMs }
+      latencies[id] = {
+        ttftMs: firstMs - arrivedMs + overhead.ttftMs,
+        tpotMs: (nowMs - firstMs) / (output - 1) + overhead.tpotMs,
+      }
     },
   })
   for (const { atMs, prompt, outputTokens } of offers) simulation.offer(atMs, prompt.length, outputTokens)

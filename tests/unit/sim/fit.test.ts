@@ -130,7 +130,12 @@ test('KV that grows never outgrows its memory, and all of it is given back', () 
   expect(preempted).toBeGreaterThan(20)
   const { kvUsed, decodes, decodeTokens, prefillTokens, runningTokens, seated } = instance!
   expect({ kvUsed, decodes, decodeTokens, prefillTokens, runningTokens, seated }).toEqual({
-    kvUsed: 0, decodes: 0, decodeTokens: 0, prefillTokens: 0, runningTokens: 0, seated: 0,
+    kvUsed: 0,
+    decodes: 0,
+    decodeTokens: 0,
+    prefillTokens: 0,
+    runningTokens: 0,
+    seated: 0,
   })
 })
 

@@ -8,7 +8,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fitCosts, fitLinear, type IterationSample } from '../runtime/sim/fit.ts'
-import { type Curve, curveMs, kernelMs, type KernelLaw } from '../runtime/sim/kernels.ts'
+import { type Curve, curveMs, type KernelLaw, kernelMs } from '../runtime/sim/kernels.ts'
 import type { PackedProfile } from '../runtime/sim/profiles.ts'
 import { projectRoot } from '../runtime/platform.ts'
 import { benchFlags } from './flags.ts'
@@ -43,29 +43,58 @@ const H100 = 'layer times of LLMServingSim; attention and all-reduce under vLLM 
 /** KV tokens: as the engine said, else what 90 % of the memory leaves beside the weights. */
 const SOURCES: readonly Source[] = [
   {
-    name: 'rtxpro6000-8b', gpu: 'RTX PRO 6000', model: 'Llama 3.1 8B', source: SERVING_SIM, licence: 'MIT',
-    kvTokens: 530_000, resident: 300_000, shape: LLAMA_8B,
+    name: 'rtxpro6000-8b',
+    gpu: 'RTX PRO 6000',
+    model: 'Llama 3.1 8B',
+    source: SERVING_SIM,
+    licence: 'MIT',
+    kvTokens: 530_000,
+    resident: 300_000,
+    shape: LLAMA_8B,
     tables: servingSim('kernels_rtxpro6000_llama3_1_8b', LLAMA_8B),
   },
   {
-    name: 'rtxpro6000x2-32b', gpu: '2 x RTX PRO 6000', model: 'Qwen3 32B', licence: 'MIT',
+    name: 'rtxpro6000x2-32b',
+    gpu: '2 x RTX PRO 6000',
+    model: 'Qwen3 32B',
+    licence: 'MIT',
     source: `${SERVING_SIM}; exchange between the cards from the first requests of a run`,
-    kvTokens: 400_000, resident: 300_000, shape: QWEN_32B,
+    kvTokens: 400_000,
+    resident: 300_000,
+    shape: QWEN_32B,
     tables: servingSim('kernels_rtxpro6000_qwen3_32b_tp2', QWEN_32B, overPcie(QWEN_32B)),
   },
   {
-    name: 'rtx4090-8b', gpu: 'RTX 4090', model: 'Llama 3.1 8B', source: SERVING_SIM, licence: 'MIT',
-    kvTokens: 41_408, resident: 60_000, shape: LLAMA_8B,
+    name: 'rtx4090-8b',
+    gpu: 'RTX 4090',
+    model: 'Llama 3.1 8B',
+    source: SERVING_SIM,
+    licence: 'MIT',
+    kvTokens: 41_408,
+    resident: 60_000,
+    shape: LLAMA_8B,
     tables: servingSim('kernels_rtx4090_llama3_1_8b', LLAMA_8B),
   },
   {
-    name: 'h100-8b', gpu: 'H100 SXM', model: 'Llama 3.1 8B', source: H100, licence: 'MIT, Apache-2.0',
-    kvTokens: 467_000, resident: 500_000, shape: LLAMA_8B,
+    name: 'h100-8b',
+    gpu: 'H100 SXM',
+    model: 'Llama 3.1 8B',
+    source: H100,
+    licence: 'MIT, Apache-2.0',
+    kvTokens: 467_000,
+    resident: 500_000,
+    shape: LLAMA_8B,
     tables: (folder) => aicTables(folder, 'kernels_h100_llama3_1_8b_tp1_layers.csv.gz', 'h100_sxm', LLAMA_8B),
   },
   {
-    name: 'h100x4-70b', gpu: '4 x H100 SXM', model: 'Llama 3.1 70B', source: H100, licence: 'MIT, Apache-2.0',
-    kvTokens: 512_000, resident: 500_000, shape: LLAMA_70B,
+    name: 'h100x4-70b',
+    gpu: '4 x H100 SXM',
+    model: 'Llama 3.1 70B',
+    source: H100,
+    licence: 'MIT, Apache-2.0',
+    kvTokens: 512_000,
+    resident: 500_000,
+    shape: LLAMA_70B,
     tables: (folder) => aicTables(folder, 'kernels_h100_llama3_1_70b_tp4_layers.csv.gz', 'h100_sxm', LLAMA_70B),
   },
 ]
@@ -88,9 +117,10 @@ function pack({ name, gpu, model, source, licence, kvTokens, resident, shape, ta
     dense: simplified(table.dense),
     head: simplified(table.head),
     // Tables without context cannot tell a token of it from a token of the chunk.
-    prefill: (of.prefill.some(({ k }) => k > 0)
-      ? fitted(of.prefill, (s) => [1, ...chunkTerms(s)])
-      : [...fitted(of.prefill, (s) => [1, ...chunkTerms(s).slice(0, 2)]), 0]) as [number, number, number, number],
+    prefill:
+      (of.prefill.some(({ k }) => k > 0)
+        ? fitted(of.prefill, (s) => [1, ...chunkTerms(s)])
+        : [...fitted(of.prefill, (s) => [1, ...chunkTerms(s).slice(0, 2)]), 0]) as [number, number, number, number],
     decode: fitted(of.decode, (s) => [1, s.n * s.kv, s.n]) as [number, number, number],
     mixed: of.mixed.length === 0 ? null : fitted(
       of.mixed,
@@ -103,13 +133,25 @@ function pack({ name, gpu, model, source, licence, kvTokens, resident, shape, ta
     (table.exchange ? curveMs(table.exchange, s.chunks * s.x + s.n) : 0)
   const error = (kind: AttentionSample[]) =>
     kind.length === 0 ? null : digits(mean(kind.map((s) => Math.abs(kernelMs(kernels, workOf(s)) / whole(s) - 1))))
-  const iterations = (Object.values(of)).flatMap((kind) => kind.map((s): IterationSample => ({
-    tokens: s.chunks * s.x, pairs: s.chunks * s.x * (2 * s.k + s.x), resident: s.n * s.kv, sequences: s.n,
-    ms: whole(s), weight: 1 / kind.length,
-  })))
+  const iterations = (Object.values(of)).flatMap((kind) =>
+    kind.map((s): IterationSample => ({
+      tokens: s.chunks * s.x,
+      pairs: s.chunks * s.x * (2 * s.k + s.x),
+      resident: s.n * s.kv,
+      sequences: s.n,
+      ms: whole(s),
+      weight: 1 / kind.length,
+    }))
+  )
   const costs = Object.fromEntries(Object.entries(fitCosts(iterations)).map(([key, ms]) => [key, digits(ms)]))
   return {
-    name, gpu, model, source, licence, ...(costs as ReturnType<typeof fitCosts>), kvTokens,
+    name,
+    gpu,
+    model,
+    source,
+    licence,
+    ...(costs as ReturnType<typeof fitCosts>),
+    kvTokens,
     kvBytesPerToken: shape.layers * shape.kvHeads * shape.cards * 128 * 2 * 2,
     error: { prefill: error(of.prefill), decode: error(of.decode), mixed: error(of.mixed) },
     kernels,
@@ -119,8 +161,9 @@ function pack({ name, gpu, model, source, licence, kvTokens, resident, shape, ta
 const isPrefill = (s: AttentionSample) => s.chunks > 0 && s.n === 0
 const isDecode = (s: AttentionSample) => s.chunks === 0
 const isMixed = (s: AttentionSample) => s.chunks > 0 && s.n > 0
-const chunkTerms = ({ chunks, x, k }: AttentionSample): number[] =>
-  [chunks * x * (2 * k + x), chunks * (k + x), chunks * x]
+const chunkTerms = (
+  { chunks, x, k }: AttentionSample,
+): number[] => [chunks * x * (2 * k + x), chunks * (k + x), chunks * x]
 const workOf = (s: AttentionSample) => {
   const [pairs, context, tokens] = chunkTerms(s) as [number, number, number]
   return { tokens, pairs, context, longest: s.chunks > 0 ? s.x : 0, resident: s.n * s.kv, sequences: s.n }

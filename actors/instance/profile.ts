@@ -4,10 +4,11 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { dirname } from 'node:path'
-import type { Engine, SamplingParams } from '../../runtime/engine/engine.ts'
+import { dirname, join } from 'node:path'
+import type { DecodeJob, Engine, SamplingParams } from '../../runtime/engine/engine.ts'
+import { VolleyError } from '../../runtime/errors.ts'
 import { cacheDir } from '../../runtime/platform.ts'
 import type { CostProfile } from '../../runtime/policy/profile.ts'
 
@@ -19,7 +20,7 @@ const GREEDY: SamplingParams = {
 const PROMPTS = [16, 64, 256]
 /** Decode steps that are timed, and the two batches: their difference is what a sequence and its tokens cost. */
 const STEPS = 8
-const BATCHES = [1, 4]
+const BATCHES = [1, 8]
 
 /** Tiles that are encoded in one call: about a picture's. */
 const TILES = 4
@@ -30,16 +31,47 @@ const LONG_MS = 300
 export async function profileOf(engine: Engine, pace?: string): Promise<CostProfile> {
   const { numerics, contextLength, blocksTotal, vision } = engine.info
   const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
-  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 2, vision])).digest('hex').slice(0, 32)
+  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 5, vision])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
-  const kept = await readFile(path, 'utf8').then((text) => JSON.parse(text) as CostProfile, () => undefined)
-  if (kept !== undefined) return kept
+  const kept = await readKept(path)
+  if (kept !== undefined) return kept.profile
   const profile = await measure(engine, machine)
+  const { model } = engine.info
   await mkdir(dirname(path), { recursive: true })
-    .then(() => writeFile(`${path}.${process.pid}`, JSON.stringify(profile)))
+    .then(() => writeFile(`${path}.${process.pid}`, JSON.stringify({ model, paced: pace !== undefined, profile } satisfies Kept)))
     .then(() => rename(`${path}.${process.pid}`, path))
     .catch(() => undefined)
   return profile
+}
+
+/** A profile on disk. */
+interface Kept {
+  model: string
+  /** Held to another machine's times: tells nothing of this one. */
+  paced: boolean
+  profile: CostProfile
+}
+
+const readKept = (path: string): Promise<Kept | undefined> =>
+  readFile(path, 'utf8').then((text) => JSON.parse(text) as Kept, () => undefined).then((kept) => (kept?.profile ? kept : undefined))
+
+/**
+ * What was measured on this machine, the last of a model, or of any. Error: `invalid_flag` when nothing was; the remedy
+ * says how to measure.
+ */
+export async function machineProfile(model?: string): Promise<CostProfile> {
+  const folder = cacheDir('profiles')
+  const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).map((name) => join(folder, name))
+  const all = await Promise.all(files.map(async (path) => ({ kept: await readKept(path), atMs: (await stat(path)).mtimeMs })))
+  const here = all.flatMap(({ kept, atMs }) => (kept && !kept.paced ? [{ ...kept, atMs }] : [])).sort((a, b) => b.atMs - a.atMs)
+  const found = here.find((kept) => model === undefined || kept.model === model)
+  if (found) return { ...found.profile, name: `machine:${found.model}` }
+  const others = [...new Set(here.map((kept) => kept.model))].join(', ')
+  const what = model === undefined ? 'Nothing was measured on this machine yet' : `The model "${model}" was not measured on this machine yet`
+  throw new VolleyError('invalid_flag', others === '' ? what : `${what}: there is ${others}`, {
+    param: 'profile',
+    remedy: 'start it once with `volley serve`: an instance measures itself and keeps what it found',
+  })
 }
 
 async function measure(engine: Engine, machine: string): Promise<CostProfile> {
@@ -47,25 +79,36 @@ async function measure(engine: Engine, machine: string): Promise<CostProfile> {
   const lengths = PROMPTS.filter((n) => n + STEPS + 1 < contextLength)
   await prefillMs(engine, lengths[0]!, 0)
   const times: { n: number; ms: number }[] = []
-  for (const [i, n] of lengths.entries()) times.push({ n, ms: await prefillMs(engine, n, i + 1) })
+  for (const [i, n] of lengths.entries()) times.push({ n, ms: await least((at) => prefillMs(engine, n, 100 * at + i + 1)) })
   const { base, perToken, perPair } = fitPrefill(times)
   const steps: number[] = []
-  for (const [i, batch] of BATCHES.filter((b) => b <= maxBatch).entries()) steps.push(await stepMs(engine, batch, lengths[0]!, 10 + i))
+  for (const [i, batch] of BATCHES.filter((b) => b <= maxBatch).entries()) steps.push(await least((at) => stepMs(engine, batch, lengths[0]!, 100 * at + 10 + i)))
   const one = steps[0]!
   const perSequenceMs = steps.length < 2 ? one : Math.max(0, (steps[1]! - one) / (BATCHES[1]! - BATCHES[0]!))
+  const [short, long] = [lengths[0]!, lengths.at(-1)!]
+  const far = long > short ? await least((at) => stepMs(engine, 1, long, 100 * at + 20)) : one
+  const perResidentMs = Math.max(0, (far - one) / Math.max(1, long - short))
   const perTileMs = await tileMs(engine)
   return {
     name: machine,
     baseMs: Math.min(base, Math.max(0, one - perSequenceMs)),
     perTokenMs: perToken,
     perPairMs: perPair,
-    // A resident token costs a decode what a pair of tokens costs a prefill: one more key to look at.
-    perResidentMs: perPair,
+    perResidentMs,
     perSequenceMs: Math.max(perSequenceMs, one - base),
     kvTokens: blocksTotal * blockTokens,
     kvBytesPerToken: blockBytes / blockTokens,
     ...(perTileMs !== undefined && { perTileMs }),
   }
+}
+
+/** Short measurements are made up to five times: the quickest is the one that nothing disturbed. */
+const REPEAT_WITHIN_MS = 400
+async function least(measured: (at: number) => Promise<number>): Promise<number> {
+  const started = performance.now()
+  let ms = await measured(0)
+  for (let at = 1; at < 5 && performance.now() - started < REPEAT_WITHIN_MS; at++) ms = Math.min(ms, await measured(at))
+  return ms
 }
 
 /** Least squares of ms = base + perToken n + perPair n² through three points at most, none of them negative. */
@@ -93,17 +136,21 @@ async function prefillMs(engine: Engine, n: number, salt: number): Promise<numbe
   return ms
 }
 
+/** A step of so many sequences, each a request of its own, as they are in service. */
 async function stepMs(engine: Engine, batch: number, n: number, salt: number): Promise<number> {
   const { signal } = new AbortController()
-  const hold = `profile-${salt}`
-  const tokens = prompt(engine, n, salt)
   const sampling = { ...GREEDY, maxTokens: STEPS + 1 }
-  const { first } = await engine.prefill({ hold, tokens, sampling, choices: batch }, signal)
+  const jobs: DecodeJob[] = []
+  for (let at = 0; at < batch; at++) {
+    const hold = `profile-${salt}-${at}`
+    const tokens = prompt(engine, n, 31 * salt + at)
+    const { first } = await engine.prefill({ hold, tokens, sampling, choices: 1 }, signal)
+    jobs.push({ hold, prompt: tokens, sampling, choices: first.map(({ choice, token }) => ({ choice, generated: [token] })) })
+  }
   const started = performance.now()
-  const choices = first.map(({ choice, token }) => ({ choice, generated: [token] }))
-  await engine.decode({ hold, prompt: tokens, sampling, choices }, () => undefined, signal).done
+  await Promise.all(jobs.map((job) => engine.decode(job, () => undefined, signal).done))
   const ms = (performance.now() - started) / STEPS
-  engine.release(hold)
+  for (const { hold } of jobs) engine.release(hold)
   return ms
 }
 

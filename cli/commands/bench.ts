@@ -10,7 +10,7 @@ import { VolleyError } from '../../runtime/errors.ts'
 import { projectRoot } from '../../runtime/platform.ts'
 import type { Command } from '../command.ts'
 
-const FIGURES: readonly string[] = ['engine', 'hop', 'transfer', 'serve', 'encode', 'profiles']
+const FIGURES: readonly string[] = ['engine', 'hop', 'transfer', 'serve', 'encode', 'profiles', 'results', 'simulated']
 
 /** `volley bench`. */
 export const bench: Command = {

@@ -4,12 +4,14 @@
  */
 import { basename } from 'node:path'
 import process from 'node:process'
+import { machineProfile } from '../../actors/instance/profile.ts'
 import { policyNamed } from '../../actors/policies.ts'
 import { SETTINGS } from '../../runtime/config/mod.ts'
 import { durationMs, integer, type Kind, oneOf, pairs } from '../../runtime/config/kinds.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { LABELS } from '../../runtime/policy/mod.ts'
 import {
+  drawBurstgpt,
   drawServegen,
   loadOf,
   measuredNames,
@@ -22,6 +24,7 @@ import {
   runAtRate,
   runGoodput,
   type RunResult,
+  type SimProfile,
   synthesise,
   thin,
   variantsOf,
@@ -53,7 +56,14 @@ function valueOf<T>(input: Input, flag: string, kind: Kind<T>): T | undefined {
   })
 }
 
+/** A profile that ships, or `machine[:MODEL]`: what was measured here. Error: `invalid_flag`. */
+async function profileNamed(name: string): Promise<SimProfile> {
+  const [, model] = /^machine(?::(.+))?$/.exec(name) ?? []
+  return /^machine(?::|$)/.test(name) ? await machineProfile(model) : profileOf(name)
+}
+
 const SYNTHETIC = 'synthetic:'
+const BURSTGPT = 'burstgpt:'
 const SERVEGEN = /^servegen:(.+?)(?::(\d+)-(\d+))?$/
 const DAY = ['0', '24'] as const
 
@@ -70,6 +80,7 @@ function traceOf(input: Input, seed: number): { name: string; open: OpenTrace } 
   const [, clients, from = DAY[0], to = DAY[1]] = SERVEGEN.exec(text) ?? []
   const rows = async function* () {
     if (segments) yield* synthesise(segments, seed)
+    else if (text.startsWith(BURSTGPT)) yield* drawBurstgpt(text.slice(BURSTGPT.length), seed)
     else if (clients !== undefined) yield* drawServegen(clients, [Number(from), Number(to)], seed)
     else yield* readTrace(text)
   }
@@ -98,13 +109,13 @@ const FLAGS: readonly FlagSpec[] = [
     name: 'trace',
     hint: 'FILE',
     help: 'CSV arrival_s,input_tokens,output_tokens, Azure CSV or Mooncake JSON lines, gzip or not; ' +
-      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary; or servegen:FILE:FROM-TO, hours of a day',
+      'or synthetic:inverting-a, synthetic:inverting-b, synthetic:stationary, synthetic:swing; or servegen:FILE:FROM-TO, hours of a day; or burstgpt:FILE, every tenth arrival',
   },
-  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}; list tells more (default: 8b)` },
+  { name: 'profile', hint: 'NAME', help: `what work costs: ${profileNames.join(', ')}, or machine[:MODEL], measured here; list tells more (default: 8b)` },
   {
     name: 'policy',
     hint: 'NAME[,NAME]',
-    help: 'policies to compare; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and ' +
+    help: 'policies to compare, or files of your own; best-static and best-colocated sweep; NAME@EP+D = on instances for encode and prefill, and ' +
       `for decode (default: ${DEFAULT_POLICIES})`,
   },
   { name: 'instances', hint: 'N', help: 'how many (default: the sum of --labels, or 8)' },
@@ -171,7 +182,7 @@ export const sim: Command = {
         remedy: 'add --slo ttft=3000,tpot=100',
       })
     }
-    const profile = profileOf(input.text('profile') ?? '8b')
+    const profile = await profileNamed(input.text('profile') ?? '8b')
     const linkGbps = valueOf(input, 'link-gbps', number)
     const options = {
       profile,

@@ -19,7 +19,7 @@ export function printMeasured(output: Output, which: string): void {
 }
 
 /** Four lines for people: TTFT and TPOT, mean and p90. */
-export function agreementLines(result: Comparison): string {
+function agreementLines(result: Comparison): string {
   return (['ttftMs', 'tpotMs'] as const).flatMap((key) =>
     (['mean', 'p90'] as const).map((which) => {
       const { measured, simulated, error } = result[key][which]

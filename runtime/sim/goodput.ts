@@ -10,7 +10,7 @@ import type { Arrival } from './trace.ts'
 export const TARGET = 0.9
 const FIRST_MULTIPLIER = 0.25
 /** No trace is compressed more than this. */
-const LAST_MULTIPLIER = 4_096
+const LAST_MULTIPLIER = 2 ** 20
 const MAX_BISECTIONS = 8
 const BRACKET = 0.01
 

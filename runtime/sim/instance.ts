@@ -92,9 +92,14 @@ export interface EncodeJob {
 
 /**
  * How prefills and decodes share an iteration: prefill chunks of so many tokens beside decodes; chunks that fill it up to
- * so many tokens, decodes included (`max_num_batched_tokens` of vLLM); or prefills alone first.
+ * so many tokens, decodes included (`max_num_batched_tokens` of vLLM); a chunk of one prompt and the decodes in turns, as
+ * our engines do where a row's bits would depend on its neighbours; or prefills alone first.
  */
-export type Batching = { readonly chunkTokens: number } | { readonly batchTokens: number } | 'prefill-first'
+export type Batching =
+  | { readonly chunkTokens: number }
+  | { readonly batchTokens: number }
+  | { readonly alternatingTokens: number }
+  | 'prefill-first'
 
 export interface InstanceOptions {
   id: string
@@ -167,6 +172,8 @@ export class SimInstance implements InstanceView {
   /** Requests in work that stay from prefill to their end. */
   seated = 0
 
+  /** Where prefill and decode alternate: whose turn it is. */
+  prefillsTurn = true
   /** The iteration that runs: chunks of prefill, and which decodes take part for the first time. */
   iterating = false
   readonly chunks: { request: SimRequest; tokens: number }[] = []

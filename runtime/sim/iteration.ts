@@ -15,9 +15,10 @@ const ALONE_TOKENS = 8_192
 const TILE_TOKENS = 256
 
 /** Prefill tokens that fit beside so many decodes. */
-function budgetOf({ batching }: SimInstance, decodes: number): number {
+function budgetOf({ batching, prefillsTurn }: SimInstance, decodes: number): number {
   if (batching === 'prefill-first') return ALONE_TOKENS
   if ('batchTokens' in batching) return Math.max(0, batching.batchTokens - decodes)
+  if ('alternatingTokens' in batching) return prefillsTurn || decodes === 0 ? batching.alternatingTokens : 0
   return decodes > 0 ? batching.chunkTokens : ALONE_TOKENS
 }
 
@@ -37,6 +38,7 @@ function makeRoom(instance: SimInstance): number {
 export function startIteration(instance: SimInstance): number | undefined {
   const { queue, entering, running, chunks, fresh, batching, truth, growing } = instance
   const evicted = growing ? makeRoom(instance) : 0
+  const alternating = batching !== 'prefill-first' && 'alternatingTokens' in batching
   const decodesWait = running.size + entering.size > 0
   const mayDecode = Math.min(MAX_BATCH, running.size + entering.size)
   if (growing) instance.kvUsed += mayDecode
@@ -65,8 +67,10 @@ export function startIteration(instance: SimInstance): number | undefined {
     tokens += chunk
     budget -= chunk
     chunks.push({ request, tokens: chunk })
+    if (alternating) break
   }
-  const decodes = decodesWait && !(batching === 'prefill-first' && chunks.length + tiles > 0)
+  instance.prefillsTurn = !instance.prefillsTurn
+  const decodes = decodesWait && !((alternating || batching === 'prefill-first') && chunks.length + tiles > 0)
   if (decodes) {
     for (let next = entering.peek(); next && running.size < MAX_BATCH; next = entering.peek()) {
       entering.shift()

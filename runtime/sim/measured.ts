@@ -95,7 +95,10 @@ export function simulateAlone(
 export function compareRun(run: PackedRun): Comparison {
   const { batchTokens, maxSequences, calibrated, queuedMs, inputTokens, outputTokens } = run
   const arrivals = queuedMs.map((atMs, at) => ({ atMs, input: inputTokens[at]!, output: outputTokens[at]! }))
-  const simulated = simulateAlone({ profile: profileOf(run.profile), batching: { batchTokens }, maxSequences }, arrivals)
+  const simulated = simulateAlone(
+    { profile: profileOf(run.profile), batching: { batchTokens }, maxSequences },
+    arrivals,
+  )
   const measured = run.ttftMs.map((ttftMs, at) => ({ ttftMs, tpotMs: run.tpotMs[at]! }))
   return compare(measured.slice(calibrated), simulated.slice(calibrated))
 }

@@ -1,4 +1,5 @@
 /** The simulator: the production chart and policies on a virtual clock. @module */
+export { drawBurstgpt } from './burstgpt.ts'
 export { type Goodput, keeps, PackedTrace, searchGoodput, simulate, TARGET } from './goodput.ts'
 export { type Batching, SimInstance, type SimProfile } from './instance.ts'
 export {

@@ -90,7 +90,10 @@ function scaleOf({ height, lines, stacked, log, limit }: LineChart) {
     const ticks = Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step)
     return { ticks, y: (value: number) => bottom - (value / top) * span }
   }
-  const lowest = values.concat(limit ? [limit.value] : []).filter((v) => v > 0).reduce((a, b) => Math.min(a, b), highest)
+  const lowest = values.concat(limit ? [limit.value] : []).filter((v) => v > 0).reduce(
+    (a, b) => Math.min(a, b),
+    highest,
+  )
   const from = Math.floor(Math.log10(lowest))
   const to = Math.max(from + 1, Math.ceil(Math.log10(highest)))
   const ticks = Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i))
@@ -161,7 +164,7 @@ export function labelStrip(
   frame: Omit<Frame, 'height'>,
   instances: readonly string[],
   labels: readonly string[],
-  toneOf: (letter: string) => string,
+  toneOf: (digit: string) => string,
 ): string {
   const sized = { ...frame, height: TOP + instances.length * ROW + BOTTOM }
   let body = ''

@@ -53,7 +53,10 @@ export class ChromeTrace extends SimObserver {
       })
     }
     if (batch > 0) {
-      this.span(instance, DECODE, `decode ${batch}`, startMs, nowMs, { sequences: batch, residentTokens: runningTokens })
+      this.span(instance, DECODE, `decode ${batch}`, startMs, nowMs, {
+        sequences: batch,
+        residentTokens: runningTokens,
+      })
     }
   }
 
@@ -87,7 +90,12 @@ export class ChromeTrace extends SimObserver {
     for (const { index, label, prefillTokens, decodeTokens, kvUsed } of instances) {
       this.counter(index + 1, 'tokens', nowMs, { 'waiting for prefill': prefillTokens, 'in decode': decodeTokens })
       this.counter(index + 1, 'KV tokens reserved', nowMs, { tokens: kvUsed })
-      this.counter(index + 1, 'label', nowMs, { prefill: +(label === 'prefill'), decode: +(label === 'decode') })
+      const carries = (phase: string) => Number(label?.split('+').includes(phase) ?? false)
+      this.counter(index + 1, 'label', nowMs, {
+        prefill: carries('prefill'),
+        decode: carries('decode'),
+        encode: carries('encode'),
+      })
     }
   }
 

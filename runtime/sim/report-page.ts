@@ -4,7 +4,7 @@
  * @module
  */
 import { escape, labelStrip, type Line, lineChart, short } from './report-chart.ts'
-import { type FlipRecord, type Pool, POOLS, type RunSeries } from './report-series.ts'
+import { type FlipRecord, POOLS, type RunSeries } from './report-series.ts'
 import { SCRIPT, STYLE } from './report-style.ts'
 import type { Slo } from '../policy/policy.ts'
 import type { RunResult } from './run.ts'
@@ -76,7 +76,7 @@ function section({ policy, result, series }: ReportRun, at: number, slo: Slo): s
   const windows = counts.offered.length
   const frame = (name: string, height: number) => ({ id: `${at}.${name}`, height, windowMs, windows })
   const present = POOLS.filter((pool) => pools[pool].some((n) => n !== null && n > 0))
-  const poolLines = present.map((pool) => ({ name: pool, tone: pool, values: filled(pools[pool]) }))
+  const poolLines = present.map((pool) => ({ name: pool, tone: toneOf(pool), values: filled(pools[pool]) }))
   const percentiles = (of: RunSeries['ttftMs']): Line[] => TONES.map((p) => ({ name: p, tone: p, values: of[p] }))
   const limit = (value: number) => (Number.isFinite(value) ? { value, name: 'target' } : undefined)
   const perSecond = (values: number[]) => values.map((n) => n / windowMs * 1_000)
@@ -87,18 +87,59 @@ function section({ policy, result, series }: ReportRun, at: number, slo: Slo): s
     { name: 'offered', tone: 'offered', values: perSecond(counts.offered) },
     { name: 'finished in both targets', tone: 'met', values: perSecond(counts.met) },
   ]
+  const tilesWaiting = one('tiles', 'encode', gauges.encodeTiles)
+  const encodes = gauges.encodeTiles.some((n) => n !== null && n > 0)
   const waiting = one('tokens', 'prefill', gauges.prefillTokens)
   const resident = one('tokens', 'decode', gauges.decodeTokens)
   return `<section id="run${at}">
 <h2>${escape(policy)} <small>${escape(result.labels)}, rate ${short(result.rate)}</small></h2>
 ${tiles(result)}
-${figure('Instances by label', poolLines, lineChart({ ...frame('pools', 150), lines: poolLines, stacked: true }, 'instances by label'))}
-${figure('Label of each instance', [], labelStrip(frame('labels', 0), instances, labels, toneOf))}
+${
+    figure(
+      'Instances by label',
+      poolLines,
+      lineChart({ ...frame('pools', 150), lines: poolLines, stacked: true }, 'instances by label'),
+    )
+  }
+${
+    figure(
+      'Label of each instance',
+      [],
+      labelStrip(frame('labels', 0), instances, labels, (digit) => toneOf(POOLS[Number(digit)]!)),
+    )
+  }
 ${figure('Requests a second', flow, lineChart({ ...frame('flow', 150), lines: flow }, 'requests a second'))}
-${figure('Tokens waiting for prefill', waiting, lineChart({ ...frame('waiting', 130), lines: waiting }, 'tokens waiting for prefill'))}
+${
+    encodes
+      ? figure(
+        'Tiles waiting for encode',
+        tilesWaiting,
+        lineChart({ ...frame('tiles', 130), lines: tilesWaiting }, 'tiles waiting for encode'),
+      )
+      : ''
+  }
+${
+    figure(
+      'Tokens waiting for prefill',
+      waiting,
+      lineChart({ ...frame('waiting', 130), lines: waiting }, 'tokens waiting for prefill'),
+    )
+  }
 ${figure('Tokens in decode', resident, lineChart({ ...frame('resident', 130), lines: resident }, 'tokens in decode'))}
-${figure('TTFT, ms', percentiles(ttftMs), lineChart({ ...frame('ttft', 190), lines: percentiles(ttftMs), log: true, limit: limit(slo.ttftMs) }, 'TTFT'))}
-${figure('TPOT, ms', percentiles(tpotMs), lineChart({ ...frame('tpot', 190), lines: percentiles(tpotMs), log: true, limit: limit(slo.tpotMs) }, 'TPOT'))}
+${
+    figure(
+      'TTFT, ms',
+      percentiles(ttftMs),
+      lineChart({ ...frame('ttft', 190), lines: percentiles(ttftMs), log: true, limit: limit(slo.ttftMs) }, 'TTFT'),
+    )
+  }
+${
+    figure(
+      'TPOT, ms',
+      percentiles(tpotMs),
+      lineChart({ ...frame('tpot', 190), lines: percentiles(tpotMs), log: true, limit: limit(slo.tpotMs) }, 'TPOT'),
+    )
+  }
 ${flipTable(flips, result.flips)}
 </section>`
 }
@@ -109,11 +150,13 @@ function filled(values: readonly (number | null)[]): number[] {
   return values.map((v) => (last = v ?? last))
 }
 
-const TONE_OF: Record<string, Pool> = { p: 'prefill', d: 'decode', e: 'encode' }
-const toneOf = (letter: string): Pool => TONE_OF[letter] ?? 'unlabelled'
+/** Class that colours a label. */
+const toneOf = (label: string): string => label.replace('+', '-')
 
 const legend = (lines: readonly Line[]): string =>
-  `<span class="legend">${lines.map(({ name, tone }) => `<span><i class="${tone}"></i>${escape(name)}</span>`).join('')}</span>`
+  `<span class="legend">${
+    lines.map(({ name, tone }) => `<span><i class="${tone}"></i>${escape(name)}</span>`).join('')
+  }</span>`
 
 function tiles(r: RunResult): string {
   const of: [string, string, string][] = [
@@ -122,7 +165,11 @@ function tiles(r: RunResult): string {
     ['TTFT p90', ms(r.ttftMs.p90), `mean ${ms(r.ttftMs.mean)}, p99 ${ms(r.ttftMs.p99)}`],
     ['TPOT p90', ms(r.tpotMs.p90), `mean ${ms(r.tpotMs.mean)}, p99 ${ms(r.tpotMs.p99)}`],
     ['flips', String(r.flips), `${r.preempted} preempted`],
-    ['moved', `${Number((r.transferredBytes / 1e9).toPrecision(3)).toLocaleString('en')} GB`, 'of KV between instances'],
+    [
+      'moved',
+      `${Number((r.transferredBytes / 1e9).toPrecision(3)).toLocaleString('en')} GB`,
+      'of KV between instances',
+    ],
   ]
   if (r.goodput) of.unshift(['goodput', `${short(r.goodput.rate)} ×`, `fails at ${r.goodput.failingRate ?? 'none'}`])
   return `<div class="tiles">${
@@ -133,8 +180,10 @@ function tiles(r: RunResult): string {
 function flipTable(flips: readonly FlipRecord[], total: number): string {
   if (total === 0) return '<p class="quiet">No label changed.</p>'
   const row = ({ atMs, instance, from, to, reason }: FlipRecord) =>
-    `<tr><td>${(atMs / 1_000).toFixed(1)} s</td><td>${escape(instance)}</td><td><i class="${from}"></i>${from} → ` +
-    `<i class="${to}"></i>${to}</td><td>${escape(reason)}</td></tr>`
+    `<tr><td>${(atMs / 1_000).toFixed(1)} s</td><td>${escape(instance)}</td><td><i class="${
+      toneOf(from)
+    }"></i>${from} → ` +
+    `<i class="${toneOf(to)}"></i>${to}</td><td>${escape(reason)}</td></tr>`
   const more = total > flips.length ? `, the first ${flips.length} shown` : ''
   return `<h3>${total} flips${more}</h3><div class="scroll"><table><thead><tr><th>at</th><th>instance</th>` +
     `<th>label</th><th>reason</th></tr></thead><tbody>${flips.map(row).join('')}</tbody></table></div>`

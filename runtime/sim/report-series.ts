@@ -16,10 +16,19 @@ const MAX_ROWS = 64
 /** Width of a histogram's buckets: percentiles are right within half of it. */
 const GROWTH = Math.log(1.05)
 
-export const POOLS = ['prefill', 'decode', 'encode', 'unlabelled'] as const
+/** In the order in which they lie on each other; a label's place here is its digit in `RunSeries.labels`. */
+export const POOLS = [
+  'encode',
+  'encode+prefill',
+  'prefill',
+  'prefill+decode',
+  'encode+decode',
+  'decode',
+  'unlabelled',
+] as const
 export type Pool = (typeof POOLS)[number]
 const COUNTS = ['offered', 'finished', 'met', 'rejected', 'failed', 'flips'] as const
-const GAUGES = ['prefillTokens', 'decodeTokens', 'kvShare'] as const
+const GAUGES = ['encodeTiles', 'prefillTokens', 'decodeTokens', 'kvShare'] as const
 const PERCENTILES = { p50: 0.5, p90: 0.9, p99: 0.99 } as const
 
 type Numbers<K extends string> = Record<K, number>
@@ -32,7 +41,7 @@ interface Window {
   gauges: Numbers<(typeof GAUGES)[number]>
   pools: Numbers<Pool>
   samples: number
-  /** Label of each instance at the window's last sample, by its first letter; `-` = none. */
+  /** Label of each instance at the window's last sample, a digit each: its place in `POOLS`. */
   labels: string
   /** Bucket -> how many. */
   ttft: Map<number, number>
@@ -101,7 +110,9 @@ export class SeriesRecorder extends SimObserver {
 
   override flipped({ instance, label, reason, atMs }: Flip, from: Label | undefined): void {
     this.at(atMs).counts.flips++
-    if (this.flips.length < MAX_FLIPS) this.flips.push({ atMs, instance, from: from ?? 'unlabelled', to: label, reason })
+    if (this.flips.length < MAX_FLIPS) {
+      this.flips.push({ atMs, instance, from: from ?? 'unlabelled', to: label, reason })
+    }
   }
 
   override ended(request: SimRequest, status: SimStatus, nowMs: number): void {
@@ -121,13 +132,14 @@ export class SeriesRecorder extends SimObserver {
     this.instances = instances.slice(0, MAX_ROWS).map(({ id }) => id)
     window.samples++
     window.labels = ''
-    for (const { index, label, prefillTokens, decodeTokens, kvUsed, kvTokensTotal } of instances) {
+    for (const { index, label, encodeTiles, prefillTokens, decodeTokens, kvUsed, kvTokensTotal } of instances) {
+      gauges.encodeTiles += encodeTiles
       gauges.prefillTokens += prefillTokens
       gauges.decodeTokens += decodeTokens
       gauges.kvShare += kvUsed / kvTokensTotal / instances.length
-      // Who carries two phases counts for the first.
-      pools[(label?.split('+')[0] ?? 'unlabelled') as keyof typeof pools]++
-      if (index < MAX_ROWS) window.labels += label?.[0] ?? '-'
+      const pool = label ?? 'unlabelled'
+      pools[pool]++
+      if (index < MAX_ROWS) window.labels += POOLS.indexOf(pool)
     }
   }
 

@@ -2,13 +2,16 @@
  * How a report looks, light and dark, and the cursor that tells a chart's values: text that goes into the page.
  * @module
  */
+import { WIDTH } from './report-chart.ts'
 
 export const STYLE = `
 :root { color-scheme: light dark; --bg: #fcfcfb; --ink: #1c1c1a; --soft: #62615c; --line: #e3e2dd; --panel: #f4f3ef;
-  --prefill: #2a6fdb; --decode: #d9730d; --encode: #1c8f6e; --unlabelled: #a3a29b; --met: #1c8f6e; --offered: #a3a29b;
+  --prefill: #2a6fdb; --decode: #d9730d; --encode: #1c8f6e; --encode-prefill: #1b87a8;
+  --prefill-decode: #8a5cc4; --encode-decode: #b89b1e; --unlabelled: #a3a29b; --met: #1c8f6e; --offered: #a3a29b;
   --p50: #8fb4ee; --p90: #2a6fdb; --p99: #12366f; --limit: #c4372b }
 @media (prefers-color-scheme: dark) { :root { --bg: #191918; --ink: #ecebe6; --soft: #a5a49d; --line: #34332f;
-  --panel: #232321; --prefill: #5b97f0; --decode: #ee9545; --encode: #3fb893; --unlabelled: #7b7a74; --met: #3fb893;
+  --panel: #232321; --prefill: #5b97f0; --decode: #ee9545; --encode: #3fb893; --encode-prefill: #3fb4d6;
+  --prefill-decode: #b08ae6; --encode-decode: #d9bf4d; --unlabelled: #7b7a74; --met: #3fb893;
   --offered: #7b7a74; --p50: #3d5f99; --p90: #6fa3f2; --p99: #cfe0fb; --limit: #ee6a5e } }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 24px 20px 48px; max-width: 1040px; background: var(--bg); color: var(--ink);
@@ -35,7 +38,20 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-nu
 #tip { position: fixed; pointer-events: none; background: var(--bg); border: 1px solid var(--line); border-radius: 6px;
   padding: 6px 10px; font-size: 12px; box-shadow: 0 2px 8px #0003; font-variant-numeric: tabular-nums }
 ${
-  ['prefill', 'decode', 'encode', 'unlabelled', 'met', 'offered', 'p50', 'p90', 'p99'].map((tone) =>
+  [
+    'encode',
+    'encode-prefill',
+    'prefill',
+    'prefill-decode',
+    'encode-decode',
+    'decode',
+    'unlabelled',
+    'met',
+    'offered',
+    'p50',
+    'p90',
+    'p99',
+  ].map((tone) =>
     `.area.${tone} { fill: var(--${tone}) } .line.${tone} { stroke: var(--${tone}) } i.${tone} { background: var(--${tone}) }`
   ).join('\n')
 }
@@ -48,8 +64,8 @@ const { runs } = JSON.parse(document.getElementById('data').textContent)
 const tip = document.getElementById('tip')
 const columns = {
   pools: (s) => s.pools, flow: (s) => ({ offered: s.counts.offered, 'in both targets': s.counts.met }),
-  waiting: (s) => ({ tokens: s.gauges.prefillTokens }), resident: (s) => ({ tokens: s.gauges.decodeTokens }),
-  ttft: (s) => s.ttftMs, tpot: (s) => s.tpotMs, labels: (s) => ({ labels: s.labels }),
+  tiles: (s) => ({ tiles: s.gauges.encodeTiles }), waiting: (s) => ({ tokens: s.gauges.prefillTokens }), resident: (s) => ({ tokens: s.gauges.decodeTokens }),
+  ttft: (s) => s.ttftMs, tpot: (s) => s.tpotMs, labels: (s) => s.pools,
 }
 for (const svg of document.querySelectorAll('svg')) {
   const [run, name] = svg.dataset.chart.split('.')
@@ -59,7 +75,7 @@ for (const svg of document.querySelectorAll('svg')) {
   svg.addEventListener('pointermove', (event) => {
     const box = svg.getBoundingClientRect()
     const { left, right } = svg.dataset
-    const share = ((event.clientX - box.left) / box.width * ${960} - left) / (right - left)
+    const share = ((event.clientX - box.left) / box.width * ${WIDTH} - left) / (right - left)
     if (share < 0 || share >= 1) return
     const at = Math.floor(share * windows)
     for (const line of cursors) {

@@ -30,14 +30,21 @@ function inverting(seconds: number, decodePerSecond: number): Segment[] {
   return [...pair, ...pair]
 }
 
-const LOADS: Readonly<Record<string, (seconds: number) => Segment[]>> = {
+/** 30 s decode-heavy, 30 s prefill-heavy, 30 s decode-heavy: the load of Narwhal's public demo. */
+const swing = (perSecond: number): Segment[] => {
+  const decode = { seconds: 30, kinds: [{ perSecond, input: [200, 400], output: [400, 600] }] } as const
+  return [decode, { seconds: 30, kinds: [{ perSecond, input: [6_000, 9_000], output: [30, 60] }] }, decode]
+}
+
+const LOADS: Readonly<Record<string, (value: number) => Segment[]>> = {
   'inverting-a': (seconds) => inverting(seconds, 2),
   'inverting-b': (seconds) => inverting(seconds, 6),
+  swing: (perSecond) => swing(perSecond === DEFAULT_SEGMENT_SECONDS ? 2.4 : perSecond),
   stationary: (seconds) => [{ seconds: 4 * seconds, kinds: [prefillHeavy(1), decodeHeavy(1)] }],
 }
 const DEFAULT_SEGMENT_SECONDS = 3_000
 
-/** Segments of a load by `NAME` or `NAME:SECONDS` of one segment. Error: `invalid_flag` naming those that exist. */
+/** Segments of a load by `NAME` or `NAME:SECONDS` of one segment; `swing:X` is X requests a second. Error: `invalid_flag` naming those that exist. */
 export function loadOf(name: string): Segment[] {
   const [kind = '', seconds = String(DEFAULT_SEGMENT_SECONDS), more] = name.split(':')
   const make = Object.hasOwn(LOADS, kind) ? LOADS[kind] : undefined
@@ -91,7 +98,7 @@ export async function* thin(
 }
 
 /** Four numbers in [0, 1), by position and seed alone. */
-function uniforms(position: number, seed: number): [number, number, number, number] {
+export function uniforms(position: number, seed: number): [number, number, number, number] {
   const words = philox4x32([position >>> 0, Math.floor(position / 2 ** 32), 0, 0], [seed >>> 0, 0x51b])
   return words.map((word) => word / 2 ** 32) as [number, number, number, number]
 }

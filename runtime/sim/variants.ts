@@ -115,6 +115,7 @@ function variant(policy: Policy, labels: Variant['labels'], batching: Batching, 
 
 function batchingName(batching: Batching): string {
   if (batching === 'prefill-first') return 'prefill first'
+  if ('alternatingTokens' in batching) return `alternating, chunk ${batching.alternatingTokens}`
   return 'chunkTokens' in batching ? `chunk ${batching.chunkTokens}` : `batch ${batching.batchTokens}`
 }
 

@@ -130,6 +130,30 @@ test('KV that grows never outgrows its memory, and all of it is given back', () 
   expect(preempted).toBeGreaterThan(20)
   const { kvUsed, decodes, decodeTokens, prefillTokens, runningTokens, seated } = instance!
   expect({ kvUsed, decodes, decodeTokens, prefillTokens, runningTokens, seated }).toEqual({
-    kvUsed: 0, decodes: 0, decodeTokens: 0, prefillTokens: 0, runningTokens: 0, seated: 0,
+    kvUsed: 0,
+    decodes: 0,
+    decodeTokens: 0,
+    prefillTokens: 0,
+    runningTokens: 0,
+    seated: 0,
   })
+})
+
+test('where prefill and decode alternate, a prompt waits for one step of decodes and no more, and one prompt at a time', () => {
+  const profile = { ...profileOf('8b'), baseMs: 10, perTokenMs: 1, perPairMs: 0, perResidentMs: 0, perSequenceMs: 0 }
+  const times: number[] = []
+  const simulation = new Simulation({
+    policy: policyOf('colocated'),
+    profile,
+    slo: { ttftMs: 1, tpotMs: 1 },
+    labels: [undefined],
+    batching: { alternatingTokens: 100 },
+    onDone: ({ id, firstMs }, nowMs) => void (times[id] = nowMs, id > 0 && (times[id + 2] = firstMs)),
+  })
+  // 0: prefill to 20, then ten steps of 10 ms, with two prompts of 110 ms each put between.
+  simulation.offer(0, 10, 11)
+  simulation.offer(25, 100, 1)
+  simulation.offer(25, 100, 1)
+  simulation.finish()
+  expect(times).toEqual([340, 140, 260, 140, 260])
 })

@@ -82,7 +82,7 @@ describe('searchGoodput()', () => {
 
   test('0 when not even a quarter of the speed is kept; ends where nothing fails', () => {
     expect(searchGoodput(() => false)).toEqual({ rate: 0, failingRate: 0.25 })
-    expect(searchGoodput(() => true)).toEqual({ rate: 4_096, failingRate: null })
+    expect(searchGoodput(() => true)).toEqual({ rate: 2 ** 20, failingRate: null })
   })
 })
 

@@ -3,6 +3,7 @@
  * each client, in windows. Drawn from counted random numbers: a seed is a trace. Images are cut into tiles.
  * @module
  */
+import { stat } from 'node:fs/promises'
 import { philox4x32 } from '../engine/sampler-random.ts'
 import { VolleyError } from '../errors.ts'
 import { type Arrival, linesOf } from './trace.ts'
@@ -33,20 +34,32 @@ export async function* drawServegen(
   const wrong = (what: string) =>
     new VolleyError('invalid_flag', `Cannot read ServeGen clients from ${file}: ${what}`, {
       param: 'trace',
-      remedy: 'give JSON lines with client, trace and dataset, plain or gzip',
+      remedy: 'give servegen:FILE:FROM-TO, FILE of JSON lines with client, trace and dataset, plain or gzip',
     })
+  if (hours[0] >= hours[1] || hours[1] > 24) throw wrong(`${hours.join('-')} are no hours of a day`)
+  const info = await stat(file).catch((error: Error) => {
+    throw wrong(error.message)
+  })
+  if (!info.isFile()) throw wrong('it is not a file')
   const clients: Client[] = []
   for await (const lines of linesOf(file, wrong)) {
-    for (const line of lines) if (line.trim() !== '') clients.push(JSON.parse(line) as Client)
-  }
-  if (clients.some(({ trace, dataset }) => !Array.isArray(trace) || typeof dataset !== 'object')) {
-    throw wrong('a line has no trace or no dataset')
+    for (const line of lines) if (line.trim() !== '') clients.push(clientOf(line, wrong))
   }
   const [fromS, toS] = [hours[0] * HOUR_S, hours[1] * HOUR_S]
   for (let startS = fromS; startS < toS; startS += WINDOW_S) {
     const rows = clients.flatMap((client) => [...windowOf(client, startS, seed)])
     yield rows.map((row) => ({ ...row, atMs: row.atMs - fromS * 1_000 })).sort((a, b) => a.atMs - b.atMs)
   }
+}
+
+function clientOf(line: string, wrong: (what: string) => Error): Client {
+  try {
+    const client = JSON.parse(line) as Partial<Client>
+    if (Array.isArray(client.trace) && typeof client.dataset === 'object') return client as Client
+  } catch {
+    // Said below: it is no such line.
+  }
+  throw wrong(`"${line.slice(0, 60)}" is no client with a trace and a dataset`)
 }
 
 /** One client's arrivals in the window that begins at `startS`. */

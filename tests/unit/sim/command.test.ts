@@ -80,6 +80,14 @@ test('volley sim --goodput of a sweep names the best and all it tried', () => {
   expect(line!['attainment']).toBeGreaterThanOrEqual(0.9)
 })
 
+test('volley sim has faults happen, over links that are shared, and says what it cost', () => {
+  const { lines } = sim(...LOAD, ...SLO, '--policy', 'arrow-v2', '--rate', '4', '--fault',
+    'death:i7:40000,slow:i0:0:9000:3,outage:broker:15000:2000', '--link-gbps', '100', '--json')
+  const [line] = lines()
+  expect(line).toMatchObject({ finished: line!['offered'], failed: 0 })
+  expect(line!['refilled']).toBeGreaterThan(0)
+})
+
 test('volley sim reads a file of the user', () => {
   const file = join(temporaryDirectory(), 'mine.csv')
   writeFileSync(file, 'arrival_s,input_tokens,output_tokens\n0,100,2\n1,100,1\n')
@@ -98,6 +106,12 @@ test.each([
   [[...LOAD, ...SLO, '--goodput', '--rate', '2'], /exclude each other/],
   [[...LOAD, '--labels', 'prefill=3', '--instances', '2'], /--labels name 3 instances, there are 2/],
   [['--trace', '/nowhere.csv'], /Cannot read trace \/nowhere.csv/],
+  [['--trace', 'servegen:/nowhere.jsonl'], /Cannot read ServeGen clients from \/nowhere.jsonl/],
+  [['--trace', 'servegen:/nowhere.jsonl:9-8'], /9-8 are no hours of a day/],
+  [[...LOAD, '--fault', 'fire:i0:1'], /Cannot simulate the fault "fire:i0:1"/],
+  [[...LOAD, '--fault', 'death:i9:1'], /There is no instance "i9" to go wrong/],
+  [[...LOAD, '--link-gbps', '0'], /--link-gbps must be a number above 0/],
+  [[...LOAD, '--policy', 'static@E+P'], /Unknown kinds of instances "E\+P"/],
 ])('volley sim %j is refused', async (args, message) => {
   const error = toVolleyError(await runCommand(command, args).catch((thrown: unknown) => thrown))
   expect(error.kind.exit).toBe(2)

@@ -130,13 +130,7 @@ describe.skipIf(noSystem !== undefined)('encode instances', () => {
       const asked = question(content(tries))
       const began = system.watch.next(({ state }) => state === 'prefill')
       const reply = system.http.ask(asked)
-      const { id, instance, detail } = await began.catch(async (error) => {
-        console.log(JSON.stringify((await system.watch.client.requests()).slice(0, 3)))
-        const [first] = await system.watch.client.requests()
-        if (first) console.log(JSON.stringify(await system.watch.request(first.id)).slice(0, 3000), JSON.stringify(await system.watch.client.decisions(first.id)).slice(0, 3000))
-        console.log(JSON.stringify(system.watch.instances().map(({ id, phases, freeSlots, encode, load, jobs }) => ({ id, phases, freeSlots, encode, load, jobs }))))
-        throw error
-      })
+      const { id, instance, detail } = await began
       // By turns the one that leads, and the one that helps.
       const parts = (detail as Parts).parts!
       const victim = tries % 2 === 1 ? instance : parts.find((part) => part.instance !== instance)!.instance

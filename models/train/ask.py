@@ -13,11 +13,19 @@ NUMBERS = ('None', 'One', 'Two', 'Three', 'Four', 'Five', 'Six')
 YES_NO = ('No.', 'Yes.')
 
 
+# Where to look: a piece of a text, and the bits of the image tokens that show what it names.
+Look = tuple[str, int]
+
+
 @dataclass(frozen=True)
 class Asked:
+    """`named`: what the question names; `told`: what the answer tells, in order. Both guide training alone."""
+
     kind: str
     question: str
     answer: str
+    named: tuple[Look, ...] = ()
+    told: tuple[Look, ...] = ()
 
 
 WORDINGS = {
@@ -103,6 +111,12 @@ def worded(rng: Random, kind: str, held: bool, **slots: str) -> str:
     return text
 
 
+def parts_of(scene: Scene) -> list[Look]:
+    """What a description tells: all objects in reading order, then the letters of the text."""
+    things = [(a(thing.name), thing.cells) for thing in scene.things]
+    return things + ([*zip(scene.text.words, scene.text.cells)] if scene.text else [])
+
+
 def description(scene: Scene) -> str:
     """All objects in reading order, then the text."""
     parts = [a(thing.name) for thing in scene.things]
@@ -125,16 +139,18 @@ def named(rng: Random, scene: Scene) -> list[tuple[Thing, str]]:
     ]
 
 
-def exists(rng: Random, scene: Scene) -> tuple[str, bool]:
-    """A name and whether it is there: as often as not. What is not there often has a colour and shape that are."""
+def exists(rng: Random, scene: Scene) -> tuple[str, bool, int]:
+    """A name, whether it is there and where: it is as often as not. What is not there often has a colour and shape that are."""
     there = rng.random() < 0.5 and bool(scene.things)
     sort = rng.random()
     if sort < 0.1:
         noun = rng.choice(('word', 'number'))
-        return noun, scene.text is not None and scene.text.noun == noun
+        return has_text(scene, noun)
     if there:
         thing = rng.choice(scene.things)
-        return (thing.name if sort < 0.65 else thing.shape if sort < 0.85 else f'{thing.colour} object'), True
+        name = thing.name if sort < 0.65 else thing.shape if sort < 0.85 else f'{thing.colour} object'
+        like = [t for t in scene.things if name in (t.name, t.shape, f'{t.colour} object')]
+        return name, True, bits(like)
     names = {thing.name for thing in scene.things}
     colours, shapes = {t.colour for t in scene.things}, {t.shape for t in scene.things}
     if sort < 0.65:
@@ -145,7 +161,16 @@ def exists(rng: Random, scene: Scene) -> tuple[str, bool]:
         absent = [s for s in SHAPES if s not in shapes]
     else:
         absent = [f'{c} object' for c in COLOURS if c not in colours]
-    return (rng.choice(absent), False) if absent else ('number', scene.text is not None and scene.text.noun == 'number')
+    return (rng.choice(absent), False, 0) if absent else has_text(scene, 'number')
+
+
+def has_text(scene: Scene, noun: str) -> tuple[str, bool, int]:
+    there = scene.text is not None and scene.text.noun == noun
+    return noun, there, sum(scene.text.cells) if there else 0
+
+
+def bits(things: list[Thing]) -> int:
+    return sum({thing.cells for thing in things})
 
 
 def counted(rng: Random, present: Counter, names: list[str]) -> tuple[str, int]:
@@ -158,7 +183,7 @@ def counted(rng: Random, present: Counter, names: list[str]) -> tuple[str, int]:
     return name, present[name]
 
 
-def related(rng: Random, scene: Scene) -> tuple[dict[str, str], bool] | None:
+def related(rng: Random, scene: Scene) -> tuple[dict[str, str], bool, list[Look]] | None:
     """Two named things and a direction in which their places differ: true as often as not."""
     things = named(rng, scene)
     if len(things) < 2:
@@ -168,25 +193,31 @@ def related(rng: Random, scene: Scene) -> tuple[dict[str, str], bool] | None:
     axis, wanted = rng.choice(axes), rng.random() < 0.5
     sign = 1 if one.band[axis] > other.band[axis] else -1
     words = [r for r, (at, way) in RELATIONS.items() if at == axis and (way == sign) == wanted]
-    return {'x': x, 'y': y, 'r': rng.choice(words)}, wanted
+    return {'x': x, 'y': y, 'r': rng.choice(words)}, wanted, [(x, one.cells), (y, other.cells)]
 
 
 def ask(rng: Random, scene: Scene, kind: str, held: bool = False) -> Asked | None:
     """A question of this kind, or None where the scene has none; `held`: in the wording that training lacks."""
 
-    def asked(answer: str, **slots: str) -> Asked:
-        return Asked(kind, worded(rng, kind, held, **slots), answer)
+    def asked(answer: str, named=(), told=(), **slots: str) -> Asked:
+        return Asked(kind, worded(rng, kind, held, **slots), answer, tuple(named), tuple(told))
 
     things, text = scene.things, scene.text
     colours, shapes = Counter(t.colour for t in things), Counter(t.shape for t in things)
     if kind == 'describe':
-        return asked(description(scene))
+        return asked(description(scene), told=parts_of(scene))
     if kind == 'colour':
         some = [t for t in things if shapes[t.shape] == 1]
-        return asked(up(t.colour) + '.', s=t.shape) if some and (t := rng.choice(some)) else None
+        if not some:
+            return None
+        one = rng.choice(some)
+        return asked(up(one.colour) + '.', [(one.shape, one.cells)], [(up(one.colour), one.cells)], s=one.shape)
     if kind == 'shape':
         some = [t for t in things if colours[t.colour] == 1]
-        return asked(up(a(t.shape)) + '.', c=t.colour) if some and (t := rng.choice(some)) else None
+        if not some:
+            return None
+        one = rng.choice(some)
+        return asked(up(a(one.shape)) + '.', [(one.colour, one.cells)], [(a(one.shape), one.cells)], c=one.colour)
     if kind == 'count all':
         return asked(NUMBERS[len(things)] + '.')
     if kind == 'count colour':
@@ -196,20 +227,32 @@ def ask(rng: Random, scene: Scene, kind: str, held: bool = False) -> Asked | Non
         name, count = counted(rng, shapes, list(SHAPES))
         return asked(NUMBERS[count] + '.', ss=plural(name))
     if kind == 'exists':
-        name, there = exists(rng, scene)
-        return asked(YES_NO[there], x=name)
+        name, there, cells = exists(rng, scene)
+        return asked(YES_NO[there], [(name, cells)], x=name)
     if kind == 'where':
-        places = [(name, thing.band) for thing, name in named(rng, scene)]
-        places += [(text.noun, text.band)] if text and rng.random() < 0.4 else []
-        return asked(f'At the {place_name(p[1])}.', x=p[0]) if places and (p := rng.choice(places)) else None
+        return where(rng, scene, asked)
     if kind == 'what at':
         return what_at(rng, scene, asked)
     if kind == 'relation':
         found = related(rng, scene)
-        return asked(YES_NO[found[1]], **found[0]) if found else None
+        return asked(YES_NO[found[1]], found[2], **found[0]) if found else None
+    if not text:
+        return None
+    named = [(text.noun, sum(text.cells))]
     if kind == 'text colour':
-        return asked(up(text.colour) + '.', t=text.noun) if text else None
-    return asked(text.words, t=text.noun) if text else None
+        return asked(up(text.colour) + '.', named, [(up(text.colour), sum(text.cells))], t=text.noun)
+    return asked(text.words, named, zip(text.words, text.cells), t=text.noun)
+
+
+def where(rng: Random, scene: Scene, asked) -> Asked | None:
+    text = scene.text
+    places = [(name, thing.band, thing.cells) for thing, name in named(rng, scene)]
+    places += [(text.noun, text.band, sum(text.cells))] if text and rng.random() < 0.4 else []
+    if not places:
+        return None
+    name, band, cells = rng.choice(places)
+    place = place_name(band)
+    return asked(f'At the {place}.', [(name, cells)], [(f'At the {place}', cells)], x=name)
 
 
 def what_at(rng: Random, scene: Scene, asked) -> Asked | None:
@@ -221,8 +264,11 @@ def what_at(rng: Random, scene: Scene, asked) -> Asked | None:
     if scene.big() and not (scene.things[0].size <= 30):
         open_bands = filled
     band = rng.choice(filled if filled and rng.random() < 0.75 else open_bands)
-    answer = up(a(at[band].name)) + '.' if band in at else 'Nothing.'
-    return asked(answer, p=place_name(band))
+    place = place_name(band)
+    if band not in at:
+        return asked('Nothing.', p=place)
+    name, cells = a(at[band].name), at[band].cells
+    return asked(up(name) + '.', [(place, cells)], [(name, cells)], p=place)
 
 
 def some_questions(rng: Random, scene: Scene):

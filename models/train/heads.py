@@ -1,7 +1,7 @@
 """What the encoder is told in training beside the answers: what each image token shows, in the words' own directions.
 
 A token that shows a red ring must point where the embeddings of "red" and "ring" point, so that the decoder finds what a
-question names by likeness. Nothing of this is exported but the weights that it shaped."""
+question names by likeness. Two heads of the decoder are told where to look. Nothing of this is exported but the weights that it shaped."""
 
 import jax
 import jax.numpy as jnp
@@ -49,3 +49,20 @@ def heads_loss(
         if name in ('colour', 'kind'):
             right[name] = ((logits.argmax(-1) == truth) & full).sum() / full.sum()
     return total, right
+
+
+# The layers whose first heads look at what a question names, and at what the answer tells next.
+LOOKING = (1, 2)
+
+
+def looks_loss(seen_by: list[jax.Array], looks: jax.Array, at_image: jax.Array) -> jax.Array:
+    """How little of their attention the two heads give to the image tokens that they should look at.
+
+    seen_by: each layer's [rows, time, time]; looks [rows, time, 2], bits; at_image [rows, time]."""
+    total = jnp.float32(0)
+    for i, layer in enumerate(LOOKING):
+        bit = (looks[:, :, None, i] >> jnp.maximum(at_image, 0)[:, None]) & 1
+        mass = (seen_by[layer] * (bit & (at_image >= 0)[:, None])).sum(-1)
+        told = looks[..., i] > 0
+        total += (-jnp.log(mass + 1e-4) * told).sum() / told.sum()
+    return total

@@ -138,8 +138,8 @@ def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:
 def decode(
     params: Params, ids: jax.Array, seen: jax.Array, at_image: jax.Array, position: jax.Array, parts: jax.Array,
     shape: Shape,
-) -> jax.Array:  # fmt: skip
-    """Logits [rows, time, vocab] of ids [rows, time].
+) -> tuple[jax.Array, list[jax.Array]]:  # fmt: skip
+    """Logits [rows, time, vocab] of ids [rows, time], and what each layer's first head looks at [rows, time, time].
 
     seen: image tokens [pictures, tokens, hidden] of the first rows; at_image [rows, time]: which of its picture's
     tokens stands there, or -1; parts [rows, time]: a token looks back at part 0 and at its own part alone.
@@ -156,6 +156,7 @@ def decode(
     half = shape.head_dim // 2
     angle = position[..., None] * shape.theta ** (-jnp.arange(half) / half)
     cos, sin = jnp.cos(angle)[:, :, None], jnp.sin(angle)[:, :, None]
+    looks = []
     for layer in range(shape.layers):
         w = part(params, f'{TEXT}layers.{layer}.')
         y = rms(x, w['input_layernorm.weight'], shape.eps)
@@ -164,7 +165,8 @@ def decode(
         v = (y @ w['self_attn.v_proj.weight'].T).reshape(rows, time, shape.kv_heads, -1)
         q = q.reshape(rows, time, shape.kv_heads, group, -1)
         scores = jax.nn.softmax(jnp.einsum('btkgd,bskd->bkgts', q, k) * shape.head_dim**-0.5 + mask, -1)
+        looks.append(scores[:, 0, 0])
         x = x + jnp.einsum('bkgts,bskd->btkgd', scores, v).reshape(rows, time, -1) @ w['self_attn.o_proj.weight'].T
         y = rms(x, w['post_attention_layernorm.weight'], shape.eps)
         x = x + (jax.nn.silu(y @ w['mlp.gate_proj.weight'].T) * (y @ w['mlp.up_proj.weight'].T)) @ w['mlp.down_proj.weight'].T
-    return rms(x, params[TEXT + 'norm.weight'], shape.eps) @ params['lm_head.weight'].T
+    return rms(x, params[TEXT + 'norm.weight'], shape.eps) @ params['lm_head.weight'].T, looks

@@ -2,6 +2,7 @@
 
 A row shows one picture and many questions, each of which sees the picture and not the others: the encoder runs once."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from random import Random
 import numpy as np
 from tokenizers import Tokenizer
 
-from ask import some_questions
+from ask import Asked, some_questions
 from paint import tile
 from scene import scene
 from talk import SYSTEM as SYSTEM_TEXTS
@@ -27,15 +28,21 @@ FARTHEST = 360
 
 @dataclass
 class Rows:
-    """[rows, LENGTH] each but tiles [pictures, 64, 64, 3] and labels [pictures, 16, 3], of the first rows."""
+    """[rows, LENGTH] each but tiles [pictures, 64, 64, 3] and labels [pictures, 16, 3], of the first rows.
+
+    looks [rows, LENGTH, 2]: bits of the image tokens to look at, for what a question names and for what comes next."""
 
     ids: np.ndarray
     weights: np.ndarray
     at_image: np.ndarray
     position: np.ndarray
     parts: np.ndarray
+    looks: np.ndarray
     tiles: np.ndarray
     labels: np.ndarray
+
+
+Looks = list[tuple[int, int]]
 
 
 class Writer:
@@ -43,7 +50,10 @@ class Writer:
 
     def __init__(self, directory: Path):
         tokenizer = Tokenizer.from_file(str(directory / 'tokenizer.json'))
-        self.words = lru_cache(1 << 17)(lambda text: tuple(tokenizer.encode(text, add_special_tokens=False).ids))
+        self.encoded = lru_cache(1 << 17)(lambda text: tokenizer.encode(text, add_special_tokens=False))
+
+    def words(self, text: str) -> list[int]:
+        return self.encoded(text).ids
 
     def turn(self, asked: str, answer: str, opened: bool) -> tuple[list[int], list[float]]:
         """A question and its answer; `opened`: the user's turn has begun already, before the picture."""
@@ -53,12 +63,31 @@ class Writer:
         weight = max(0.3, min(1.0, (4 / len(said)) ** 0.5))
         return [*question, *said], [ASKED_WEIGHT] * len(question) + [weight] * len(said)
 
+    def looks(self, question: str, asked: Asked, opened: bool) -> Looks:
+        """Where the tokens of a turn should look: the last token of a name, and each token before one that tells."""
+        before = 0 if opened else 1
+        ends = [end for _, end in self.encoded(question).offsets]
+        out = [(0, 0)] * (before + len(ends) + 2 + len(self.words(asked.answer)) + 1)
+        for name, cells in asked.named:
+            found = re.search(rf'\b{name}\b', question)
+            if found and found.end() in ends:
+                out[before + ends.index(found.end())] = (cells, 0)
+        start = before + len(ends) + 1
+        at = 0
+        for told, cells in asked.told:
+            at = asked.answer.lower().index(told.lower(), at)
+            for i, (left, right) in enumerate(self.encoded(asked.answer).offsets):
+                if left < at + len(told) and right > at:
+                    out[start + i] = (0, cells)
+            at += len(told)
+        return out
+
 
 class Row:
     def __init__(self, out: Rows, index: int):
         self.out, self.index, self.used, self.part = out, index, 0, 0
 
-    def add(self, ids: list[int], weights: list[float], start: int) -> None:
+    def add(self, ids: list[int], weights: list[float], start: int, looks: Looks = []) -> None:
         """Appends ids to the current part, at positions from `start`; what has no room is cut."""
         room = min(len(ids), LENGTH - self.used)
         here = slice(self.used, self.used + room)
@@ -66,6 +95,8 @@ class Row:
         self.out.weights[self.index, here] = weights[:room]
         self.out.position[self.index, here] = np.arange(start, start + room)
         self.out.parts[self.index, here] = self.part
+        if looks:
+            self.out.looks[self.index, here] = looks[:room]
         self.used += room
 
     def full(self) -> bool:
@@ -90,8 +121,9 @@ def picture_row(rng: Random, writer: Writer, row: Row, shown) -> None:
         start = len(head) + (rng.randint(8, FARTHEST) if far else 0)
         opened = not far
         while asked := next(questions, None):
-            ids, weights = writer.turn(vary(rng, asked.question), asked.answer, opened)
-            row.add(ids, weights, start)
+            question = vary(rng, asked.question)
+            ids, weights = writer.turn(question, asked.answer, opened)
+            row.add(ids, weights, start, writer.looks(question, asked, opened))
             start, opened = start + len(ids), False
             if row.full() or rng.random() > 0.15:
                 break
@@ -123,7 +155,7 @@ def batch(writer: Writer, seed: int, step: int, pictures: int, talks: int) -> Ro
     size = (pictures + talks, LENGTH)
     out = Rows(
         np.full(size, END_OF_TEXT, np.int32), np.zeros(size, np.float32), np.full(size, -1, np.int32),
-        np.zeros(size, np.int32), np.full(size, -1, np.int32),
+        np.zeros(size, np.int32), np.full(size, -1, np.int32), np.zeros((*size, 2), np.int32),
         np.zeros((pictures, 64, 64, 3), np.uint8), np.zeros((pictures, IMAGE_TOKENS, 3), np.int32),
     )  # fmt: skip
     for index in range(pictures):

@@ -62,6 +62,16 @@ class Thing:
     def name(self) -> str:
         return f'{self.colour} {self.shape}'
 
+    @property
+    def cells(self) -> int:
+        """Bits of the image tokens that show it."""
+        if self.size <= CELL:
+            return 1 << (int(self.y // CELL) * GRID + int(self.x // CELL))
+        near = range(GRID * GRID)
+        middles = [(CELL * (i % GRID + 0.5), CELL * (i // GRID + 0.5)) for i in near]
+        reach = 0.45 * self.size
+        return sum(1 << i for i in near if max(abs(middles[i][0] - self.x), abs(middles[i][1] - self.y)) < reach)
+
 
 @dataclass(frozen=True)
 class Text:
@@ -72,6 +82,11 @@ class Text:
     dx: float
     dy: float
     rgb: tuple[int, int, int]
+
+    @property
+    def cells(self) -> list[int]:
+        """The bit of each letter's image token."""
+        return [1 << (self.row * GRID + self.col + i) for i in range(len(self.words))]
 
     @property
     def noun(self) -> str:

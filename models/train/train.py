@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from heads import heads_loss, word_ids
+from heads import heads_loss, looks_loss, word_ids
 from model import Params, Shape, decode, encode, init
 from rows import ASKED_WEIGHT, Rows, Writer, batch, tiles_only
 
@@ -25,6 +25,8 @@ RATES = ((0, 0.05), (40, 1.0), (1500, 0.95), (3300, 0.02))
 STEPS = RATES[-1][0]
 # Weight of the training-only heads in the loss once the model talks.
 HEADS_WEIGHT = 0.25
+# Weight of the decoder's heads that are told where to look, and since when.
+LOOKS_WEIGHT, LOOKS_FROM = 0.15, 600
 AVERAGED = 0.995
 
 
@@ -48,10 +50,12 @@ def optimizer(peak: float):
     )
 
 
-def loss(params: Params, rows: Rows, names) -> tuple[jax.Array, dict[str, jax.Array]]:
+def loss(params: Params, rows: Rows, names, look_weight) -> tuple[jax.Array, dict[str, jax.Array]]:
     seen = encode(params, rows.tiles, SHAPE)
     heads, right = heads_loss(params, seen, rows.labels, names)
-    logits = decode(params, rows.ids, seen, rows.at_image, rows.position, rows.parts, SHAPE)[:, :-1]
+    logits, seen_by = decode(params, rows.ids, seen, rows.at_image, rows.position, rows.parts, SHAPE)
+    looks = looks_loss(seen_by, rows.looks, rows.at_image)
+    logits = logits[:, :-1]
     weights = rows.weights[:, 1:] * (rows.parts[:, 1:] == rows.parts[:, :-1])
     each = optax.softmax_cross_entropy_with_integer_labels(logits, rows.ids[:, 1:])
     spoken = weights > ASKED_WEIGHT
@@ -61,18 +65,19 @@ def loss(params: Params, rows: Rows, names) -> tuple[jax.Array, dict[str, jax.Ar
         'said': (each * spoken)[:pictures].sum() / spoken[:pictures].sum(),
         'hit': (hit & spoken)[:pictures].sum() / spoken[:pictures].sum(),
         'talk': (each * spoken)[pictures:].sum() / spoken[pictures:].sum(),
+        'looks': looks,
         'kind': right['kind'],
         'colour': right['colour'],
     }
-    return (each * weights).sum() / weights.sum() + HEADS_WEIGHT * heads, report
+    return (each * weights).sum() / weights.sum() + HEADS_WEIGHT * heads + look_weight * looks, report
 
 
-def eye_loss(params: Params, rows: tuple[jax.Array, jax.Array], names) -> tuple[jax.Array, dict[str, jax.Array]]:
+def eye_loss(params: Params, rows: tuple[jax.Array, jax.Array], names, _) -> tuple[jax.Array, dict[str, jax.Array]]:
     return heads_loss(params, encode(params, rows[0], SHAPE), rows[1], names)
 
 
 jax.tree_util.register_dataclass(
-    Rows, ['ids', 'weights', 'at_image', 'position', 'parts', 'tiles', 'labels'], meta_fields=[]
+    Rows, ['ids', 'weights', 'at_image', 'position', 'parts', 'looks', 'tiles', 'labels'], meta_fields=[]
 )
 
 
@@ -98,7 +103,8 @@ def main() -> None:
     def updater(measure):
         @jax.jit
         def update(params, average, state, rows, step):
-            (_, report), grads = jax.value_and_grad(measure, has_aux=True)(params, rows, names)
+            look_weight = jnp.where(step >= LOOKS_FROM, LOOKS_WEIGHT, 0.0)
+            (_, report), grads = jax.value_and_grad(measure, has_aux=True)(params, rows, names, look_weight)
             changes, state = tx.update(grads, state, params)
             params = optax.apply_updates(params, changes)
             keep = jnp.minimum(AVERAGED, step / (step + 20))

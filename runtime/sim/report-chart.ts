@@ -4,7 +4,7 @@
  * @module
  */
 
-const WIDTH = 960
+export const WIDTH = 960
 const LEFT = 64
 const RIGHT = 16
 const TOP = 10

@@ -41,7 +41,7 @@ describe.skipIf(noSystem !== undefined)('labels flip while requests stream, over
     } finally {
       await one.close()
     }
-    system = await startSystem({ labels: 'prefill=2,decode=2', flags: ['--flips', 'dwell=0'] })
+    system = await startSystem({ labels: 'prefill=2,decode=2', policy: 'static', flags: ['--flips', 'dwell=0'] })
   }, 120_000)
   afterAll(() => system?.close())
 

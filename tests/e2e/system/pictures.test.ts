@@ -111,7 +111,7 @@ describe.skipIf(noSystem !== undefined)('encode instances', () => {
     const again = await system.http.ask(question(two(50)))
     expect((await encodes(system, again.id))[0]!.cached).toBe(told!.tiles)
     expect(system.volley('trace', id, '--nats', system.nats).stdout).toMatch(/encode .* tiles: \S+ \d, \S+ \d/)
-    expect(system.volley('explain', id, '--nats', system.nats).stdout).toMatch(/^encode: static gave it to \S+ .*\n {2}\d tiles, with \S+/m)
+    expect(system.volley('explain', id, '--nats', system.nats).stdout).toMatch(/^encode: \S+ gave it to \S+ .*\n {2}\d tiles, with \S+/m)
   }, 60_000)
 
   it('take and lose the phase by their label alone', async () => {

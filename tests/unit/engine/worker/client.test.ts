@@ -141,7 +141,7 @@ describe('pictures', () => {
   })
 
   test('encode() is aborted between tiles, and counted until then', async () => {
-    const engine = await start({ vision: { together: 1, callMs: 5 } })
+    const engine = await start({ vision: { together: 1, callMs: 50 } })
     const abort = new AbortController()
     const gone = engine.encode!(encodeJob(toyImage(64, 48), [0, 1, 2, 3, 4, 5, 6, 7]), abort.signal)
     await vi.waitFor(() => expect(engine.stats().encodeTilesWaiting).toBeGreaterThan(0))

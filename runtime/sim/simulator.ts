@@ -208,7 +208,11 @@ export class Simulation {
       for (const each of jobsOf(request, this.options.spreadImages === true)) this.placeImages(each)
     } else if (phase === 'prefill') this.placePrefill(request)
     else if (request.holder === undefined) this.lose(request, 'KV_LOST')
-    else this.placeDecode(request)
+    else {
+      this.placeDecode(request)
+      // It may stay where it is, where nothing else might ever begin again.
+      if (request.target === request.holder) this.settle(request.holder)
+    }
   }
 
   private lose(request: SimRequest, event: 'KV_LOST' | 'EMBEDS_LOST'): void {

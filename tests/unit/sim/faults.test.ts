@@ -83,6 +83,25 @@ describe('death', () => {
     expect(ends).toEqual([[10, 2_515 + 10 + 1_000]])
   })
 
+  test('of whom its decode was given to: decoded where it was prefilled, though nothing else happens there', () => {
+    const { result } = observe(
+      setUp({
+        policy: policyOf('arrow-v1'),
+        profile: { ...setUp().profile, kvTokens: 4_000 },
+        labels: ['encode+prefill', 'decode', 'decode'],
+        slo: { ttftMs: 300, tpotMs: 20 },
+        faults: [fault('death:i2:221:37')],
+      }),
+      new PackedTrace([
+        { atMs: 0, input: 1, output: 1 },
+        { atMs: 0, input: 1, output: 2, images: [9, 2, 6] },
+        { atMs: 0, input: 745, output: 1, images: [3, 7, 7] },
+        { atMs: 201, input: 656, output: 2 },
+      ]),
+    )
+    expect(result).toMatchObject({ finished: 4, failed: 0 })
+  })
+
   test('of the last prefill instance: arrow-v2 makes another, static waits for it to come back', () => {
     const changes = { labels: split(1, 4), faults: [fault('death:i0:20000')] }
     expect(shares({ ...changes, policy: policyOf('arrow-v2') }).result.failed).toBe(0)

@@ -43,7 +43,7 @@ interface Chunk {
 /** Asks as a chat, streamed. Errors: the gateway's own codes; `bus_unreachable` when nobody answers there. */
 export async function complete(ask: Ask): Promise<Answer> {
   const startedMs = performance.now()
-  const model = await firstModel(ask)
+  const { id: model } = await servedModel(ask)
   const image = ask.image === undefined ? [] : [{ type: 'image_url', image_url: { url: ask.image } }]
   const response = await send(ask, '/v1/chat/completions', {
     model,
@@ -81,9 +81,10 @@ export async function requestDetails<T>(ask: Pick<Ask, 'url' | 'apiKey' | 'signa
   return await (await send(ask, `/v1/requests/${encodeURIComponent(id)}`)).json() as T
 }
 
-async function firstModel(ask: Ask): Promise<string> {
-  const { data } = await (await send(ask, '/v1/models')).json() as { data: { id: string }[] }
-  if (data[0]) return data[0].id
+/** The model that a gateway serves, and whether it sees. Error: `no_instance` when there is none yet. */
+export async function servedModel(ask: Pick<Ask, 'url' | 'apiKey' | 'signal'>): Promise<{ id: string; sees: boolean }> {
+  const { data } = await (await send(ask, '/v1/models')).json() as { data: { id: string; input_modalities?: string[] }[] }
+  if (data[0]) return { id: data[0].id, sees: data[0].input_modalities?.includes('image') ?? false }
   throw new VolleyError('no_instance', `The gateway at ${ask.url} serves no model yet`, { remedy: 'start an instance' })
 }
 

@@ -1,17 +1,24 @@
 /**
- * `volley start`, which `npm start` runs: `serve`, and one request, so that the first command shows what happens.
+ * `volley start`, which `npm start` runs: `serve`, and one request, so that the first command shows what happens. A model
+ * that sees is shown a picture.
  * @module
  */
+import { join, relative } from 'node:path'
+import process from 'node:process'
 import type { System } from '../../actors/supervisor/system.ts'
 import type { RequestDetails } from '../../runtime/client/mod.ts'
 import type { Config } from '../../runtime/config/mod.ts'
+import { projectRoot } from '../../runtime/platform.ts'
 import type { Command, Input } from '../command.ts'
-import { complete, requestDetails } from '../complete.ts'
+import { complete, requestDetails, servedModel } from '../complete.ts'
+import { dataUrl } from '../image.ts'
 import { renderRoad, roadOf } from '../ui/road.ts'
 import { untilStopped } from '../until-stopped.ts'
 import { PRINT_CONFIG, printConfig, SERVE_SETTINGS } from './serve.ts'
 
-const PROMPT = 'What is Volley?'
+/** What a model is asked that reads, and one that sees. */
+const QUESTION = 'What is Volley?'
+const PICTURE = { path: join(projectRoot, 'models', 'pictures', 'shapes.png'), question: 'Describe the picture.' }
 const MAX_TOKENS = 60
 const DEMO_MS = 120_000
 
@@ -35,11 +42,15 @@ export const start: Command = {
 async function demo({ output }: Input, config: Config, { http }: System): Promise<void> {
   const apiKey = config.apiKeys[0]
   const to = { url: http, signal: AbortSignal.timeout(DEMO_MS), ...(apiKey !== undefined && { apiKey }) }
-  if (!output.json) output.write(`\n> ${PROMPT}\n`)
+  const { sees } = await servedModel(to)
+  const prompt = sees ? PICTURE.question : QUESTION
+  const picture = sees ? relative(process.cwd(), PICTURE.path) : undefined
+  if (!output.json) output.write(`\n> ${picture ? `${picture}: ` : ''}${prompt}\n`)
   let text = ''
   const answer = await complete({
     ...to,
-    prompt: PROMPT,
+    prompt,
+    ...(sees && { image: await dataUrl(PICTURE.path) }),
     maxTokens: MAX_TOKENS,
     temperature: 0,
     onText(piece) {
@@ -52,7 +63,7 @@ async function demo({ output }: Input, config: Config, { http }: System): Promis
   const ask = `curl ${http}/v1/chat/completions -H 'content-type: application/json' ` +
     `-d '{"model":"${answer.model}","messages":[{"role":"user","content":"Hello"}]}'`
   output.data(
-    { ...answer, text, road },
+    { ...answer, prompt, ...(picture && { picture }), text, road },
     `\n\n${
       renderRoad(answer.id, road)
     }\nfirst text after ${answer.ttftMs} ms, ${answer.outputTokens} tokens in ${answer.totalMs} ms\n\n${ask}`,

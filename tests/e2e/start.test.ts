@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import process from 'node:process'
 import { afterAll, expect, test } from 'vitest'
 import type { RoadStep } from '../../cli/ui/road.ts'
@@ -23,19 +23,25 @@ function start(...flags: string[]) {
   return { status, stdout, stderr }
 }
 
+const pictures: { picture: string; questions: { question: string; answer: string }[] }[] = JSON.parse(
+  readFileSync(join(projectRoot, 'models', 'pictures', 'questions.json'), 'utf8'),
+)
+
 const hasServer = Boolean(process.env['NATS_SERVER'])
 if (!hasServer) console.log('no nats-server could be had: `start` is not tested')
 
-test.skipIf(!hasServer)('start --once answers one request, shows its road, and ends with 0', {
+test.skipIf(!hasServer)('start --once shows the model a picture, the answer is right, the road is whole, it ends with 0', {
   timeout: 150_000,
 }, () => {
   const { status, stdout, stderr } = start('--json')
   expect(status, stderr).toBe(0)
   const [nats, ready, answer] = stdout.trim().split('\n').map((line) => JSON.parse(line))
   expect([nats.nats, ready.ready]).toEqual([expect.stringMatching(/^nats:/), expect.stringMatching(/^http:/)])
-  expect(answer.text.length).toBeGreaterThan(0)
+  const { questions } = pictures.find(({ picture }) => picture === basename(answer.picture))!
+  expect(answer.text).toBe(questions.find(({ question }) => question === answer.prompt)!.answer)
   const road: RoadStep[] = answer.road
-  expect(road.map((step) => step.state)).toEqual(['admitted', 'prefill', 'transfer', 'decode', 'done'])
+  expect(road.map((step) => step.state)).toEqual(['admitted', 'encode', 'prefill', 'transfer', 'decode', 'done'])
   const holder = (state: string) => road.find((step) => step.state === state)?.instance
+  expect(holder('encode')).toMatch(/^instance-/)
   expect(holder('prefill')).not.toBe(holder('decode'))
 })

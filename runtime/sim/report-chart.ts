@@ -159,12 +159,12 @@ export function lineChart(chart: LineChart, label: string): string {
 
 const ROW = 15
 
-/** A row for each instance, coloured by its label over time. */
+/** A row for each instance, coloured by its label over time; a gap where there is no tone. */
 export function labelStrip(
   frame: Omit<Frame, 'height'>,
   instances: readonly string[],
   labels: readonly string[],
-  toneOf: (digit: string) => string,
+  toneOf: (digit: string) => string | undefined,
 ): string {
   const sized = { ...frame, height: TOP + instances.length * ROW + BOTTOM }
   let body = ''
@@ -175,8 +175,9 @@ export function labelStrip(
       const letter = labels[from]![row]
       let to = from + 1
       while (to < labels.length && labels[to]![row] === letter) to++
-      if (letter !== undefined) {
-        body += `<rect class="area ${toneOf(letter)}" x="${fixed(x(sized, from))}" y="${top + 1}" width="${
+      const tone = letter === undefined ? undefined : toneOf(letter)
+      if (tone !== undefined) {
+        body += `<rect class="area ${tone}" x="${fixed(x(sized, from))}" y="${top + 1}" width="${
           fixed(x(sized, to) - x(sized, from))
         }" height="${ROW - 2}"/>`
       }

@@ -4,7 +4,7 @@
  * @module
  */
 import { escape, labelStrip, type Line, lineChart, short } from './report-chart.ts'
-import { type FlipRecord, POOLS, type RunSeries } from './report-series.ts'
+import { DEAD, type FlipRecord, POOLS, type RunSeries } from './report-series.ts'
 import { SCRIPT, STYLE } from './report-style.ts'
 import type { Slo } from '../policy/policy.ts'
 import type { RunResult } from './run.ts'
@@ -105,7 +105,7 @@ ${
     figure(
       'Label of each instance',
       [],
-      labelStrip(frame('labels', 0), instances, labels, (digit) => toneOf(POOLS[Number(digit)]!)),
+      labelStrip(frame('labels', 0), instances, labels, (digit) => digit === DEAD ? undefined : toneOf(POOLS[Number(digit)]!)),
     )
   }
 ${figure('Requests a second', flow, lineChart({ ...frame('flow', 150), lines: flow }, 'requests a second'))}

@@ -27,6 +27,8 @@ export const POOLS = [
   'unlabelled',
 ] as const
 export type Pool = (typeof POOLS)[number]
+/** In the place of a digit: the instance is dead. */
+export const DEAD = '-'
 const COUNTS = ['offered', 'finished', 'met', 'rejected', 'failed', 'flips'] as const
 const GAUGES = ['encodeTiles', 'prefillTokens', 'decodeTokens', 'kvShare'] as const
 const PERCENTILES = { p50: 0.5, p90: 0.9, p99: 0.99 } as const
@@ -41,7 +43,7 @@ interface Window {
   gauges: Numbers<(typeof GAUGES)[number]>
   pools: Numbers<Pool>
   samples: number
-  /** Label of each instance at the window's last sample, a digit each: its place in `POOLS`. */
+  /** Label of each instance at the window's last sample, a digit each: its place in `POOLS`; or `DEAD`. */
   labels: string
   /** Bucket -> how many. */
   ttft: Map<number, number>
@@ -132,14 +134,14 @@ export class SeriesRecorder extends SimObserver {
     this.instances = instances.slice(0, MAX_ROWS).map(({ id }) => id)
     window.samples++
     window.labels = ''
-    for (const { index, label, encodeTiles, prefillTokens, decodeTokens, kvUsed, kvTokensTotal } of instances) {
+    for (const { index, label, dead, encodeTiles, prefillTokens, decodeTokens, kvUsed, kvTokensTotal } of instances) {
       gauges.encodeTiles += encodeTiles
       gauges.prefillTokens += prefillTokens
       gauges.decodeTokens += decodeTokens
       gauges.kvShare += kvUsed / kvTokensTotal / instances.length
       const pool = label ?? 'unlabelled'
-      pools[pool]++
-      if (index < MAX_ROWS) window.labels += POOLS.indexOf(pool)
+      if (!dead) pools[pool]++
+      if (index < MAX_ROWS) window.labels += dead ? DEAD : POOLS.indexOf(pool)
     }
   }
 

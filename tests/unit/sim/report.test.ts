@@ -9,6 +9,7 @@ import {
   ChromeTrace,
   Observers,
   profileOf,
+  readFault,
   reportPage,
   type RequestRecord,
   RequestRecorder,
@@ -17,6 +18,7 @@ import {
   type SimObserver,
   type SimResult,
 } from '../../../runtime/sim/mod.ts'
+import { DEAD } from '../../../runtime/sim/report-series.ts'
 import { temporaryDirectory } from '../../helpers/model-files.ts'
 import { named, observe, restless, setUp, SLO, synthetic } from './helpers.ts'
 
@@ -154,6 +156,22 @@ test('SeriesRecorder: a long run takes no more windows than a short one, and los
   expect(sum(counts.offered)).toBe(result.offered)
   expect(sum(counts.finished)).toBe(result.finished)
   expect(Math.max(...ttftMs.p99.map((v) => v ?? 0))).toBeGreaterThan(result.ttftMs.p99!)
+})
+
+test('a dead instance carries no label while it is dead: a gap in its row', () => {
+  const series = new SeriesRecorder(SLO)
+  const faults = [readFault('death:i0:10000:10000')]
+  const { result } = observe(setUp({ policy: policyOf('static'), observer: series, faults }), trace)
+  const { windowMs, labels, pools } = series.series()
+  const rowOf = (atMs: number) => labels[Math.floor(atMs / windowMs)]!
+  expect([5_000, 15_000, 25_000].map((atMs) => rowOf(atMs)[0])).toEqual([rowOf(0)[0], DEAD, rowOf(0)[0]])
+  expect(pools.prefill[Math.floor(15_000 / windowMs)]).toBe(3)
+  const page = reportPage({
+    ...{ trace: 't', profile: '8b', slo: SLO, command: 'c' },
+    runs: [{ policy: 'static', result: { ...result, labels: '4P4D', rate: 1 }, series: series.series() }],
+  })
+  const strip = page.slice(page.indexOf('Label of each instance'), page.indexOf('Requests a second'))
+  expect(strip.match(/<rect/g), 'one each, and one more after the gap').toHaveLength(9)
 })
 
 test('reportPage() keeps names from being markup', () => {

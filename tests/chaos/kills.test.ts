@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, noSystem, nothingIsLeft, startSystem, type System } from '../helpers/system.ts'
-import type { Question } from '../helpers/system-http.ts'
+import { longAnswer, type Question } from '../helpers/system-http.ts'
 import {
   claimsOf,
   killInPrefill,
@@ -23,17 +23,6 @@ const long = (n: number): Question => ({
   return_token_ids: true,
   prompt: `${n}. ${Array.from({ length: 24 }, (_, i) => `On day ${i} fox ${n} met ${i + n} birds.`).join(' ')}`,
 })
-const longAnswer: Question = {
-  path: 'completions',
-  prompt: 'Once upon a time',
-  max_tokens: 400,
-  temperature: 0.8,
-  seed: 3,
-  n: 2,
-  ignore_eos: true,
-  stream: true,
-  return_token_ids: true,
-}
 
 describe.skipIf(noSystem !== undefined)('a request outlives', () => {
   let system: System

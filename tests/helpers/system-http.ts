@@ -10,6 +10,29 @@ export interface Question {
   [field: string]: unknown
 }
 
+/** Two choices that draw, long enough to be struck in the middle. */
+export const longAnswer: Question = {
+  path: 'completions',
+  prompt: 'Once upon a time',
+  max_tokens: 400,
+  temperature: 0.8,
+  seed: 3,
+  n: 2,
+  ignore_eos: true,
+  stream: true,
+  return_token_ids: true,
+}
+
+/** As long as the context: it is still running whenever one looks. */
+export const endless: Question = {
+  path: 'completions',
+  prompt: 'Once upon a time',
+  max_tokens: 480,
+  n: 4,
+  ignore_eos: true,
+  seed: 1,
+}
+
 export interface Reply {
   /** `x-request-id`. */
   id: string

@@ -1,27 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { noSystem, nothingIsLeft, startSystem, type System } from '../../helpers/system.ts'
-import type { Question } from '../../helpers/system-http.ts'
+import { longAnswer } from '../../helpers/system-http.ts'
 import { claimsOf, killNatsServer, strikeInDecode } from '../../helpers/system-kill.ts'
 
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
-const question: Question = {
-  path: 'completions',
-  prompt: 'Once upon a time',
-  max_tokens: 400,
-  temperature: 0.8,
-  seed: 3,
-  n: 2,
-  ignore_eos: true,
-  stream: true,
-  return_token_ids: true,
-}
 
 describe.skipIf(noSystem !== undefined)('an answer does not change', () => {
   let system: System
   let answer: string
   beforeAll(async () => {
     system = await startSystem({ instances: 2, policy: 'round-robin' })
-    answer = (await system.http.ask(question)).text
+    answer = (await system.http.ask(longAnswer)).text
   }, 120_000)
   afterEach(({ task }) => {
     if (task.result?.state === 'fail') console.log(system?.log())
@@ -29,7 +18,7 @@ describe.skipIf(noSystem !== undefined)('an answer does not change', () => {
   afterAll(() => system?.close())
 
   it('when the instance that decodes it dies', async () => {
-    const { reply, request } = await strikeInDecode(system, question, 40, async ({ instance }) => {
+    const { reply, request } = await strikeInDecode(system, longAnswer, 40, async ({ instance }) => {
       process.kill(await system.pidOfInstance(instance), 'SIGKILL')
     })
     expect([reply.text, request.state]).toEqual([answer, 'done'])
@@ -39,7 +28,7 @@ describe.skipIf(noSystem !== undefined)('an answer does not change', () => {
   }, 60_000)
 
   it('when nats-server dies', async () => {
-    const { reply, request } = await strikeInDecode(system, question, 40, () => killNatsServer(system))
+    const { reply, request } = await strikeInDecode(system, longAnswer, 40, () => killNatsServer(system))
     expect([reply.text, request.state]).toEqual([answer, 'done'])
     await nothingIsLeft(system)
   }, 60_000)

@@ -4,21 +4,13 @@ import OpenAI from 'openai'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { judge, malformedRequests, send } from '../../helpers/malformed.ts'
 import { eventually, noSystem, nothingIsLeft, startSystem, type System } from '../../helpers/system.ts'
-import type { Question } from '../../helpers/system-http.ts'
+import { endless as once, type Question } from '../../helpers/system-http.ts'
 
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
 /** Largest body the gateway takes unless told otherwise. */
 const BODY_BYTES = 4 * 1024 * 1024
 const messages = [{ role: 'user' as const, content: 'Tell me about a fox.' }]
-const endless: Question = {
-  path: 'completions',
-  prompt: 'Once upon a time',
-  max_tokens: 480,
-  n: 4,
-  ignore_eos: true,
-  return_token_ids: true,
-  seed: 1,
-}
+const endless: Question = { ...once, return_token_ids: true }
 
 describe.skipIf(noSystem !== undefined)('a running system', () => {
   let system: System

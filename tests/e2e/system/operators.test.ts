@@ -2,21 +2,13 @@ import { spawn, spawnSync } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findProgram } from '../../helpers/nats-server.ts'
 import { eventually, noSystem, processesOf, startSystem, type System } from '../../helpers/system.ts'
-import type { Question } from '../../helpers/system-http.ts'
+import { endless, type Question } from '../../helpers/system-http.ts'
 
 const cli = findProgram('nats', 'NATS_CLI')
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
 if (!cli) console.log('the nats CLI was not found: what it shows is not looked at. Set NATS_CLI to one.')
 
 const short: Question = { path: 'completions', prompt: 'The fox', max_tokens: 8, temperature: 0 }
-const endless: Question = {
-  path: 'completions',
-  prompt: 'Once upon a time',
-  max_tokens: 480,
-  n: 4,
-  ignore_eos: true,
-  seed: 1,
-}
 
 describe.skipIf(noSystem !== undefined)('people look at a running system', () => {
   let system: System

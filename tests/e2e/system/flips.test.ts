@@ -5,6 +5,8 @@ import type { Question, Reply } from '../../helpers/system-http.ts'
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
 const REQUESTS = 48
 const FLIPS = 20
+/** A busy machine flips slowly: the requests are asked again until there were enough flips, but not for ever. */
+const MOST_ROUNDS = 8
 const ABOUT = ['a fox', 'the sea', 'a bird', 'the night', 'a wood', 'rain']
 
 /** Greedy and drawn, one choice and two, short and long: by number. */
@@ -64,10 +66,16 @@ describe.skipIf(noSystem !== undefined)('labels flip while requests stream, over
         await new Promise((resolve) => setTimeout(resolve, 40))
       }
     })()
-    const replies = await askAll(system, 12)
-    running = false
-    await flipping
-    expect(replies.map(({ status, text }) => `${status} ${text}`)).toEqual(expected)
+    let replies: Reply[] = []
+    try {
+      for (let round = 0; round < MOST_ROUNDS && flips < FLIPS; round++) {
+        replies = await askAll(system, 12)
+        expect(replies.map(({ status, text }) => `${status} ${text}`)).toEqual(expected)
+      }
+    } finally {
+      running = false
+      await flipping
+    }
     expect(flips).toBeGreaterThanOrEqual(FLIPS)
     await nothingIsLeft(system, 5_000)
 

@@ -18,17 +18,18 @@ import { rope } from './kernels/rope.ts'
 import { Scratch } from './kernels/scratch.ts'
 import { siluMul } from './kernels/silu-mul.ts'
 import { type Linear, linear } from './linear.ts'
-import { inverseFrequencies, rotaryRows, rotateHalfMatrix } from './rotary.ts'
+import { inverseFrequencies, rotaryRows, swapHalvesMatrix } from './rotary.ts'
 import { planStep, type Step } from './step.ts'
 import { nativeBackend } from './tensorflow/load.ts'
 import { liveTensors } from './tensorflow/raw.ts'
+import { type PromptChunk, PromptLayers } from './tensorflow/prompt-layer.ts'
 import { LEAST_ROWS, proveRows, runApart } from './tensorflow/rows.ts'
 import { type LayerWeights, loadWeights } from './weights.ts'
 
 /** Raised whenever a kernel's result changes by a bit: caches made before must not be mixed with those made after. */
 const KERNEL_VERSION = 1
 /** The same for the variants of native TensorFlow. */
-const NATIVE_VERSION = 2
+const NATIVE_VERSION = 3
 
 /** What every layer of one step shares. */
 interface StepContext {
@@ -38,7 +39,9 @@ interface StepContext {
   scoreScale: number
   cos: tf.Tensor
   sin: tf.Tensor
-  rotateHalf: tf.Tensor
+  swapHalves: tf.Tensor
+  /** Where layers are run as graphs. */
+  prompt: { layers: PromptLayers; chunk: PromptChunk } | undefined
 }
 
 export interface TfjsForwardOptions {
@@ -55,14 +58,18 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
   const { config } = source
   const native = backend === 'tensorflow'
   const weights = loadWeights(source, native)
+  const graphs = native ? new PromptLayers(config, weights.layers[0]!) : undefined
   const scratch = new Scratch()
   const frequencies = inverseFrequencies(config)
-  const rotateHalf = rotateHalfMatrix(config.headDim)
+  const swapHalves = swapHalvesMatrix(config.headDim)
 
   const logits = (step: Step, pool: KvPool): tf.Tensor | undefined =>
     tf.tidy(() => {
       const { scoreScale } = weights
-      const context: StepContext = { step, pool, scratch, scoreScale, rotateHalf, ...rotaryRows(frequencies, step.positions) }
+      const angles = rotaryRows(frequencies, step.positions)
+      const chunk = graphs?.chunkOf(step, angles)
+      const prompt = graphs && chunk && { layers: graphs, chunk }
+      const context: StepContext = { step, pool, scratch, scoreScale, swapHalves, ...angles, prompt }
       const { tokens, given } = step
       let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens, given })
       for (const [index, layer] of weights.layers.entries()) {
@@ -100,7 +107,8 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
     },
     dispose: () => {
       weights.dispose()
-      rotateHalf.dispose()
+      graphs?.dispose()
+      swapHalves.dispose()
     },
   }
 }
@@ -115,16 +123,22 @@ function layerForward(
   index: number,
   last: boolean,
   x: tf.Tensor,
-  { step, pool, scratch, scoreScale: scale, cos, sin, rotateHalf }: StepContext,
+  { step, pool, scratch, scoreScale: scale, cos, sin, swapHalves, prompt }: StepContext,
 ): tf.Tensor | undefined {
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config
   const { spans, rows, wanted } = step
+  const window = config.slidingWindow[index]
+  if (prompt && !last && window === undefined) {
+    const { y, k, v } = prompt.layers.run(prompt.chunk, x, layer, { step, pool, layer: index, scratch })
+    call(kvAppend, { k, v }, { pool, layer: index, spans })
+    return y
+  }
   const normed = (y: tf.Tensor, weight: tf.Tensor | undefined): tf.Tensor =>
     call(rmsNorm, weight === undefined ? { x: y } : { x: y, weight }, { eps })
   const rotated = (projection: Linear, count: number, norm: tf.Tensor | undefined, input: tf.Tensor): tf.Tensor => {
     const y = linear(projection, input)
     const own = norm === undefined ? y : headNorm(y, norm, count)
-    return call(rope, { x: own, cos, sin, rotateHalf }, { heads: count, headDim })
+    return call(rope, { x: own, cos, sin, swapHalves }, { heads: count, headDim })
   }
   const headNorm = (y: tf.Tensor, weight: tf.Tensor, count: number): tf.Tensor =>
     tf.reshape(normed(tf.reshape(y, [rows * count, headDim]), weight), y.shape)
@@ -136,7 +150,6 @@ function layerForward(
   if (last && wanted.length === 0) return undefined
 
   const q = rotated(layer.q, heads, layer.qNorm, input)
-  const window = config.slidingWindow[index]
   const attrs = { pool, layer: index, spans, kvHeads, headDim, scale, window, scratch }
   const mixed = call(pagedAttention, { q }, attrs)
   const some = wanted.length < rows || wanted.some((row, i) => row !== i)

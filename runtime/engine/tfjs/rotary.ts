@@ -27,7 +27,10 @@ export function inverseFrequencies({ headDim, ropeTheta, ropeScaling }: RotaryCo
   })
 }
 
-/** Cosines and sines of each row's position, both [rows, 1, headDim]: every frequency twice, for either half. */
+/**
+ * Cosines and sines of each row's position, both [rows, 1, headDim]: every frequency twice, for either half; sines of the
+ * first half negated, as they meet the second half of a row there.
+ */
 export function rotaryRows(frequencies: Float64Array, positions: Int32Array): { cos: tf.Tensor; sin: tf.Tensor } {
   const half = frequencies.length
   const shape: [number, number, number] = [positions.length, 1, 2 * half]
@@ -37,19 +40,16 @@ export function rotaryRows(frequencies: Float64Array, positions: Int32Array): { 
     frequencies.forEach((frequency, i) => {
       const at = row * 2 * half + i
       cos[at] = cos[at + half] = Math.cos(position * frequency)
-      sin[at] = sin[at + half] = Math.sin(position * frequency)
+      sin[at + half] = Math.sin(position * frequency)
+      sin[at] = -sin[at + half]!
     })
   })
   return { cos: tf.tensor3d(cos, shape), sin: tf.tensor3d(sin, shape) }
 }
 
-/** [dim, dim] with row y times it = (-second half of y, first half of y). */
-export function rotateHalfMatrix(dim: number): tf.Tensor {
-  const half = dim / 2
+/** [dim, dim] with row y times it = (second half of y, first half of y). */
+export function swapHalvesMatrix(dim: number): tf.Tensor {
   const matrix = new Float32Array(dim * dim)
-  for (let i = 0; i < half; i++) {
-    matrix[(i + half) * dim + i] = -1
-    matrix[i * dim + i + half] = 1
-  }
+  for (let i = 0; i < dim; i++) matrix[((i + dim / 2) % dim) * dim + i] = 1
   return tf.tensor2d(matrix, [dim, dim])
 }

@@ -7,7 +7,8 @@ import type * as tf from '@tensorflow/tfjs-core'
 import type { PagedAttentionAttrs } from '../kernels/paged-attention.ts'
 import { type PoolSlice, readTokens } from '../kernels/pool-read.ts'
 import type { Span } from '../step.ts'
-import type { Handle, Ops } from './raw.ts'
+import type { Handle } from './load.ts'
+import type { Ops } from './raw.ts'
 
 /** Query tokens that share one product. Shorter tiles compute less that is masked, but their products are slower. */
 const TILE = 256
@@ -33,6 +34,9 @@ function maskOf(ops: Ops, spans: readonly Span[], { tokens, keys, hidden }: View
   known.set(name, mask)
   return ops.floats(mask, [tokens, keys])
 }
+
+/** For tokens that see all keys up to their own, the last of which is the last token's. */
+export const causalMask = (tokens: number, keys: number): Float32Array => maskValues(tokens, keys, -Infinity)
 
 /** 0 where a token may look, -inf elsewhere; the last token sees the last key, the first none before `hidden`. */
 function maskValues(tokens: number, keys: number, hidden: number): Float32Array {
@@ -60,10 +64,11 @@ export function attend(
     const from = firstKey(start)
     const all = start + count - from
     const slice: PoolSlice = { pool, layer, table, from, to: start + count, headDim: dim, scratch }
+    /** [all, kvHeads, 1, dim]: the 1 stands for the query heads that share a KV head. */
     const read = (part: 0 | 1): Handle => {
       const floats = new Float32Array(all * kvHeads * dim)
       readTokens(slice, part, floats)
-      return ops.floats(floats, [all, kvHeads, dim])
+      return ops.floats(floats, [all, kvHeads, 1, dim])
     }
     const [k, v] = [read(0), read(1)]
 
@@ -72,26 +77,28 @@ export function attend(
       const first = start + done
       const skip = firstKey(first) - from
       const keys = first + tokens - from - skip
-      /** [kvHeads, keys, dim] */
-      const seen = (all: Handle): Handle => ops.transpose(ops.slice(all, [skip, 0, 0], [keys, kvHeads, dim]), 1, 0, 2)
-      // Tokens inside, heads outside: the mask is then one block that repeats.
-      const own = ops.reshape(ops.slice(scaled, [row + done, 0], [tokens, width]), tokens, heads, dim)
-      const queries = ops.reshape(ops.transpose(own, 1, 0, 2), kvHeads, group * tokens, dim)
+      /** [kvHeads, 1, keys, dim] */
+      const seen = (x: Handle): Handle => {
+        const cut = keys === all ? x : ops.slice(x, [skip, 0, 0, 0], [keys, kvHeads, 1, dim])
+        return ops.transpose(cut, 1, 2, 0, 3)
+      }
+      const own = tokens === rows ? scaled : ops.slice(scaled, [row + done, 0], [tokens, width])
+      const queries = ops.transpose(ops.reshape(own, tokens, kvHeads, group, dim), 1, 2, 0, 3)
       const [ownK, ownV] = [seen(k), seen(v)]
-      const scores = ops.matMuls(queries, ownK, true)
+      /** [kvHeads, group, tokens, keys] */
+      let scores = ops.matMuls(queries, ownK, true)
       const hidden = window === undefined ? -Infinity : first - window + 1 - from - skip
       const mask = maskOf(ops, spans, { tokens, keys, hidden })
-      let masked = ops.reshape(scores, heads, tokens, keys)
       if (mask !== undefined) {
-        const sum = ops.add(masked, mask)
-        ops.free(masked, scores, mask)
-        masked = sum
+        const masked = ops.add(scores, mask)
+        ops.free(scores, mask)
+        scores = masked
       }
-      const weights = ops.softmax(masked)
-      ops.free(masked)
-      const mixed = ops.matMuls(ops.reshape(weights, kvHeads, group * tokens, keys), ownV, false)
+      const weights = ops.softmax(scores)
+      ops.free(scores)
+      const mixed = ops.matMuls(weights, ownV, false)
       ops.free(weights, ownK, ownV)
-      return ops.reshape(ops.transpose(ops.reshape(mixed, heads, tokens, dim), 1, 0, 2), tokens, width)
+      return ops.reshape(ops.transpose(mixed, 2, 0, 1, 3), tokens, width)
     }
     const tiles = Array.from({ length: Math.ceil(count / TILE) }, (_, i) => tile(i * TILE))
     ops.free(k, v)

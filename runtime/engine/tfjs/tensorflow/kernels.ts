@@ -29,12 +29,10 @@ export function registerTensorflowKernels(): void {
     const normed = ops.mul(own, factors)
     return ops.give(weight === undefined ? normed : ops.mul(normed, ops.of(weight)), x.shape)
   })
-  register(rope, (ops, { x, cos, sin, rotateHalf }, { heads, headDim }) => {
-    const rows = x.shape[0] ?? 0
-    const flat = ops.reshape(ops.of(x), rows * heads, headDim)
-    const turned = ops.mul(ops.reshape(ops.matMul(flat, ops.of(rotateHalf)), rows, heads, headDim), ops.of(sin))
-    const kept = ops.mul(ops.reshape(flat, rows, heads, headDim), ops.of(cos))
-    return ops.give(ops.reshape(ops.add(kept, turned), ...x.shape), x.shape)
+  register(rope, (ops, { x, cos, sin }, { heads, headDim }) => {
+    const own = ops.reshape(ops.of(x), x.shape[0] ?? 0, heads, headDim)
+    const turned = ops.mul(ops.roll(own, headDim / 2, 2), ops.of(sin))
+    return ops.give(ops.reshape(ops.add(ops.mul(own, ops.of(cos)), turned), ...x.shape), x.shape)
   })
   register(siluMul, (ops, { gate, up }) => {
     const own = ops.of(gate)

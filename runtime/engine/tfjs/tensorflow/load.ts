@@ -16,6 +16,9 @@ export interface OpAttr {
   value: unknown
 }
 
+/** A tensor in the library; whoever made it must free it. */
+export type Handle = number
+
 /** A tensor as the library names it. */
 interface TensorMetadata {
   id: number
@@ -34,6 +37,10 @@ interface Binding {
   deleteTensor(id: number): void
   executeOp(op: string, attrs: OpAttr[], inputs: number[], outputs: number): TensorMetadata[]
   getNumOfTensors(): number
+  loadSavedModel(folder: string, tags: string): number
+  deleteSavedModel(id: number): void
+  /** Names as `NODE:OUTPUT`, joined by commas. */
+  runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): TensorMetadata[]
 }
 
 /** What the binding's backend offers besides tfjs's own interface. */

@@ -5,13 +5,9 @@
  * @module
  */
 import type * as tf from '@tensorflow/tfjs-core'
-import { nativeBackend, type NativeBackend, type OpAttr } from './load.ts'
-
-/** A tensor in the library; whoever made it must free it. */
-export type Handle = number
-
-/** TensorFlow's numbers of two types. */
-const [FLOAT, INT32] = [1, 3]
+import type { CompiledGraph } from './compiled.ts'
+import { FLOAT, INT32 } from './graph-def.ts'
+import { type Handle, nativeBackend, type NativeBackend, type OpAttr } from './load.ts'
 
 /** Constant operands (shapes, orders, scalars) are kept by value; this many at most, then all are made anew. */
 const MOST_CONSTANTS = 2000
@@ -87,12 +83,18 @@ class Ops {
   transpose = (x: Handle, ...order: number[]): Handle =>
     this.#run('Transpose', attrsOf('T=float', 'Tperm=int32'), x, this.ints(...order))
 
+  /** Shifts an axis, what falls off its end begins it. */
+  roll = (x: Handle, shift: number, axis: number): Handle =>
+    this.#run('Roll', attrsOf('T=float', 'Tshift=int32', 'Taxis=int32'), x, this.scalarInt(shift), this.scalarInt(axis))
+
   /** Below each other. */
   concat(parts: Handle[]): Handle {
     const { TF_ATTR_INT } = this.#backend.binding
     const n = { name: 'N', type: TF_ATTR_INT, value: parts.length }
     return this.#run('ConcatV2', [...attrsOf('T=float', 'Tidx=int32'), n], ...parts, this.scalarInt(0))
   }
+
+  graph = (graph: CompiledGraph, inputs: Handle[]): Handle[] => graph.run(inputs).map((handle) => this.#own(handle))
 
   /** A vector that stays. */
   ints(...values: number[]): Handle {

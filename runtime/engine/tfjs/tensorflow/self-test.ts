@@ -1,6 +1,6 @@
 /**
  * Run as a program with a package's folder: loads the binding there and compares it with plain JavaScript, one case of
- * each kind of operation that the model uses, and an update in place. Writes one JSON line; exit code 0 = all equal.
+ * each kind of operation that the model uses, an update in place, and a graph. Writes one JSON line; exit code 0 = all equal.
  * @module
  */
 import process from 'node:process'
@@ -8,7 +8,10 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import '@tensorflow/tfjs-backend-wasm'
 import type { Rates } from '../../native/record.ts'
+import { CompiledGraph } from './compiled.ts'
+import { FLOAT, GraphDef, INT32 } from './graph-def.ts'
 import { loadTensorflow, nativeBackend } from './load.ts'
+import { withOps } from './raw.ts'
 
 /** What the program writes. */
 export interface SelfTest {
@@ -80,6 +83,21 @@ async function updatesInPlace(): Promise<string[]> {
   return found === expected ? [] : [`an update in place gives ${found}`]
 }
 
+/** A graph out of a file: a swap of halves and a product, as a prompt's layers are computed. */
+function runsGraphs(): string[] {
+  const graph = new GraphDef()
+  const [x, y] = [graph.placeholder('x', [-1, 4]), graph.placeholder('y', [4, 2])]
+  const types = { T: { type: FLOAT }, Tshift: { type: INT32 }, Taxis: { type: INT32 } }
+  graph.op('MatMul', [graph.op('Roll', [x, graph.int(2), graph.int(1)], types), y], { T: { type: FLOAT } }, 'product')
+  const compiled = new CompiledGraph(graph, ['x', 'y'], ['product'])
+  const found = withOps((ops) => {
+    const inputs = [ops.floats(Float32Array.of(1, 2, 3, 4), [1, 4]), ops.floats(Float32Array.of(1, 0, 0, 1, 0, 0, 1, 1), [4, 2])]
+    return [...ops.give(ops.graph(compiled, inputs)[0]!, [1, 2]).dataSync()].join()
+  })
+  compiled.dispose()
+  return found === '5,6' ? [] : [`a graph gives ${found}`]
+}
+
 const [ROWS, INNER, OUT, RUNS] = [256, 576, 1536, 7]
 
 /** Gigaflops of a product in a small model's shape, the best of some. */
@@ -101,9 +119,9 @@ async function selfTest(folder: string | undefined): Promise<SelfTest> {
   loadTensorflow(folder)
   const wrong: string[] = []
   for (const [name, make] of Object.entries(CASES)) wrong.push(...(await compare(name, make)))
-  wrong.push(...(await updatesInPlace()))
+  wrong.push(...(await updatesInPlace()), ...runsGraphs())
   const { binding, isUsingGpuDevice } = nativeBackend()
-  const cases = Object.keys(CASES).length + 1
+  const cases = Object.keys(CASES).length + 2
   const rates = { tensorflow: await rateOn('tensorflow'), wasm: await rateOn('wasm') }
   return { library: binding.TF_Version, device: isUsingGpuDevice ? 'gpu' : 'cpu', cases, wrong, rates }
 }

@@ -21,7 +21,7 @@ const long = (n: number): Question => ({
   n: 2,
   stream: true,
   return_token_ids: true,
-  prompt: `${n}. ${Array.from({ length: 24 }, (_, i) => `On day ${i} fox ${n} met ${i + n} birds.`).join(' ')}`,
+  prompt: `${n}. ${Array.from({ length: 14 }, (_, i) => `On day ${i} fox ${n} met ${i + n} birds.`).join(' ')}`,
 })
 
 describe.skipIf(noSystem !== undefined)('a request outlives', () => {

@@ -46,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const systems: System[] = []
   try {
     for (const encoders of instances) systems.push(await start(encoders, path, pace, stop.signal))
-    print(json, { ...(await machine()), model: path, pictures: pictures(0).length, tiles: TILES, pace: pace ?? 'none' })
+    print(json, { ...(await machine()), weights: path, pictures: pictures(0).length, tiles: TILES, pace: pace ?? 'none' })
     let seed = 0
     const first = new Map<System, number[]>(systems.map((system) => [system, []]))
     const again = new Map<System, number[]>(systems.map((system) => [system, []]))

@@ -58,7 +58,8 @@ function packaged(name: string, detail: string): Finding {
 function tensorflow(): Finding {
   const check = 'backend tensorflow'
   const record = readRecord()
-  const threads = `${availableParallelism()} threads unless --threads says otherwise`
+  // As it is measured here, and as one named instance takes it.
+  const threads = `${availableParallelism()} threads (an instance's share of the cores; 1 with --engine auto; --threads decides)`
   if (record !== undefined) {
     const { library, device, folder, origin } = record
     const detail = `TensorFlow ${library} on the ${device}, ${threads}, ${origin}: ${folder}`

@@ -11,8 +11,9 @@ export function tensorflowEnvironment(threads: number): Record<string, string> {
   const wanted = {
     TF_CPP_MIN_LOG_LEVEL: '3',
     TF_NUM_INTRAOP_THREADS: String(threads),
-    // One step runs at a time: a second pool only takes cores from the first.
-    TF_NUM_INTEROP_THREADS: '1',
+    // Two of a layer's products that need not wait for each other; more have nothing to do. With one thread a second only
+    // takes the core from the first.
+    TF_NUM_INTEROP_THREADS: String(Math.min(threads, 2)),
   }
   return Object.fromEntries(Object.entries(wanted).map(([name, value]) => [name, process.env[name] ?? value]))
 }

@@ -10,6 +10,8 @@ export interface Ask {
   /** Of the gateway, without a path. */
   url: string
   apiKey?: string
+  /** @default {what the gateway serves} */
+  model?: string
   prompt: string
   /** As `data:` URL. */
   image?: string
@@ -43,7 +45,7 @@ interface Chunk {
 /** Asks as a chat, streamed. Errors: the gateway's own codes; `bus_unreachable` when nobody answers there. */
 export async function complete(ask: Ask): Promise<Answer> {
   const startedMs = performance.now()
-  const { id: model } = await servedModel(ask)
+  const model = ask.model ?? (await servedModel(ask)).id
   const image = ask.image === undefined ? [] : [{ type: 'image_url', image_url: { url: ask.image } }]
   const response = await send(ask, '/v1/chat/completions', {
     model,

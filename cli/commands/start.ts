@@ -42,13 +42,14 @@ export const start: Command = {
 async function demo({ output }: Input, config: Config, { http }: System): Promise<void> {
   const apiKey = config.apiKeys[0]
   const to = { url: http, signal: AbortSignal.timeout(DEMO_MS), ...(apiKey !== undefined && { apiKey }) }
-  const { sees } = await servedModel(to)
+  const { id: model, sees } = await servedModel(to)
   const prompt = sees ? PICTURE.question : QUESTION
   const picture = sees ? relative(process.cwd(), PICTURE.path) : undefined
   if (!output.json) output.write(`\n> ${picture ? `${picture}: ` : ''}${prompt}\n`)
   let text = ''
   const answer = await complete({
     ...to,
+    model,
     prompt,
     ...(sees && { image: await dataUrl(PICTURE.path) }),
     maxTokens: MAX_TOKENS,

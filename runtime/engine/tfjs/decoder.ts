@@ -21,8 +21,8 @@ import { type Linear, linear } from './linear.ts'
 import { inverseFrequencies, rotaryRows, swapHalvesMatrix } from './rotary.ts'
 import { planStep, type Step } from './step.ts'
 import { nativeBackend } from './tensorflow/load.ts'
+import { PromptLayers, type RunLayer } from './tensorflow/prompt-layer.ts'
 import { liveTensors } from './tensorflow/raw.ts'
-import { type PromptChunk, PromptLayers } from './tensorflow/prompt-layer.ts'
 import { LEAST_ROWS, proveRows, runApart } from './tensorflow/rows.ts'
 import { type LayerWeights, loadWeights } from './weights.ts'
 
@@ -41,7 +41,7 @@ interface StepContext {
   sin: tf.Tensor
   swapHalves: tf.Tensor
   /** Where layers are run as graphs. */
-  prompt: { layers: PromptLayers; chunk: PromptChunk } | undefined
+  prompt: RunLayer | undefined
 }
 
 export interface TfjsForwardOptions {
@@ -67,8 +67,7 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
     tf.tidy(() => {
       const { scoreScale } = weights
       const angles = rotaryRows(frequencies, step.positions)
-      const chunk = graphs?.chunkOf(step, angles)
-      const prompt = graphs && chunk && { layers: graphs, chunk }
+      const prompt = graphs?.chunkOf(step, pool, angles)
       const context: StepContext = { step, pool, scratch, scoreScale, swapHalves, ...angles, prompt }
       const { tokens, given } = step
       let x = call(embed, {}, { table: weights.embed, hidden: config.hiddenSize, tokens, given })
@@ -129,7 +128,7 @@ function layerForward(
   const { spans, rows, wanted } = step
   const window = config.slidingWindow[index]
   if (prompt && !last && window === undefined) {
-    const { y, k, v } = prompt.layers.run(prompt.chunk, x, layer, { step, pool, layer: index, scratch })
+    const { y, k, v } = prompt(x, layer, index)
     call(kvAppend, { k, v }, { pool, layer: index, spans })
     return y
   }

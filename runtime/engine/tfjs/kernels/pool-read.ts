@@ -8,12 +8,16 @@ import type { KvPool } from '../../../kv/pool.ts'
 import type { Scratch } from './scratch.ts'
 
 /** Which part of the pool: positions from .. to - 1 of a sequence, one layer. */
-export interface PoolSlice {
+export interface PoolTokens {
   pool: KvPool
   layer: number
   table: ArrayLike<number>
   from: number
   to: number
+}
+
+/** The same, to be taken apart into heads. */
+export interface PoolSlice extends PoolTokens {
   headDim: number
   scratch: Scratch
 }
@@ -40,7 +44,7 @@ function eachBlock(
 }
 
 /** Fills `out` as it lies in the pool, [keys, kvHeads * headDim]. */
-export function readTokens({ pool, layer, table, from, to }: PoolSlice, part: Part, out: Float32Array): void {
+export function readTokens({ pool, layer, table, from, to }: PoolTokens, part: Part, out: Float32Array): void {
   const { kvDim, blockTokens } = pool.shape
   for (let position = from; position < to; ) {
     const slot = position % blockTokens

@@ -5,7 +5,7 @@
  */
 import type * as tf from '@tensorflow/tfjs-core'
 import type { PagedAttentionAttrs } from '../kernels/paged-attention.ts'
-import { type PoolSlice, readTokens } from '../kernels/pool-read.ts'
+import { type PoolTokens, readTokens } from '../kernels/pool-read.ts'
 import type { Span } from '../step.ts'
 import type { Handle } from './load.ts'
 import type { Ops } from './raw.ts'
@@ -48,11 +48,23 @@ function maskValues(tokens: number, keys: number, hidden: number): Float32Array 
   return mask
 }
 
+/** K and V as they lie in the pool, [tokens, kvHeads, 1, dim]: the 1 stands for the query heads that share a KV head. */
+export function readKv(ops: Ops, slice: PoolTokens, kvHeads: number): [k: Handle, v: Handle] {
+  const { kvDim } = slice.pool.shape
+  const tokens = slice.to - slice.from
+  const read = (part: 0 | 1): Handle => {
+    const floats = new Float32Array(tokens * kvDim)
+    readTokens(slice, part, floats)
+    return ops.floats(floats, [tokens, kvHeads, 1, kvDim / kvHeads])
+  }
+  return [read(0), read(1)]
+}
+
 /** q [rows, heads * dim] in and out. */
 export function attend(
   ops: Ops,
   q: tf.Tensor,
-  { pool, layer, spans, kvHeads, headDim: dim, scale, window, scratch }: PagedAttentionAttrs,
+  { pool, layer, spans, kvHeads, headDim: dim, scale, window }: PagedAttentionAttrs,
 ): tf.Tensor {
   const [rows = 0, width = 0] = q.shape
   const heads = width / dim
@@ -63,14 +75,7 @@ export function attend(
   const attendSpan = ({ row, rows: count, start, table }: Span): Handle[] => {
     const from = firstKey(start)
     const all = start + count - from
-    const slice: PoolSlice = { pool, layer, table, from, to: start + count, headDim: dim, scratch }
-    /** [all, kvHeads, 1, dim]: the 1 stands for the query heads that share a KV head. */
-    const read = (part: 0 | 1): Handle => {
-      const floats = new Float32Array(all * kvHeads * dim)
-      readTokens(slice, part, floats)
-      return ops.floats(floats, [all, kvHeads, 1, dim])
-    }
-    const [k, v] = [read(0), read(1)]
+    const [k, v] = readKv(ops, { pool, layer, table, from, to: start + count }, kvHeads)
 
     const tile = (done: number): Handle => {
       const tokens = Math.min(TILE, count - done)

@@ -6,6 +6,7 @@
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { subjects } from '../../runtime/bus/subjects.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { carries } from '../../runtime/policy/candidates.ts'
 import type { InstanceView } from '../../runtime/policy/policy.ts'
 import { prefillMs } from '../../runtime/policy/profile.ts'
 import { type AccuracyKeeper, ADMIT } from '../../runtime/pool/accuracy.ts'
@@ -31,7 +32,7 @@ export class Admissions {
    */
   taken(request: string, promptTokens: number, instances: readonly InstanceView[], open: number): () => void {
     const { bus, clock, gateway, accuracy } = this.options
-    const able = instances.filter((i) => !i.draining && i.phases.includes('prefill') && (i.label === undefined || i.label === 'prefill'))
+    const able = instances.filter((i) => !i.draining && i.phases.includes('prefill') && carries(i, 'prefill'))
     const scores = Object.fromEntries(able.map((i) => [i.id, i.prefillWaitMs + prefillMs(i.profile, promptTokens)]))
     const predictedMs = able.length === 0 ? undefined : Math.min(...Object.values(scores))
     const about = { request, phase: ADMIT, instance: gateway }

@@ -155,9 +155,13 @@ export class Dispatcher {
     const instances = view.instances.filter((i) => !refused.has(i.id) && canTake(i.id))
     const request = placeRequest(hop, clock.now())
     const policy = this.chooser.policy.name
-    const entryOf = (decision: Decision, shadow?: { policy: string; decision: Decision }): Choice => {
-      const alongside = this.chooser.alongside({ ...view, instances }, request, decision.instance)
-      return { decision, alongside, entry: ledgerEntry(view, request, { policy, decision, alongside, shadow }) }
+    const withHelp = (decision: Decision) =>
+      ({ decision, alongside: this.chooser.alongside({ ...view, instances }, request, decision.instance) })
+    const entryOf = (decided: Decision, other?: { policy: string; decision: Decision }): Choice => {
+      const made = withHelp(decided)
+      // A shadow's encode would be shared as well, or it could only be slower.
+      const shadow = other && { ...other, ...withHelp(other.decision) }
+      return { ...made, entry: ledgerEntry(view, request, { policy, ...made, shadow }) }
     }
     if (hop.phase === TIMER) return entryOf({ instance: instances[0]?.id, scores: {}, reason: 'any' })
     if (hop.phase === 'decode') {

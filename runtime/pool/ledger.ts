@@ -68,7 +68,7 @@ export interface Decided {
   decision: Decision
   /** Encode: who begins a part of it besides. */
   alongside?: readonly string[]
-  shadow?: { policy: string; decision: Decision } | undefined
+  shadow?: { policy: string; decision: Decision; alongside?: readonly string[] } | undefined
 }
 
 /** The entry of a decision before it is handed over. */
@@ -80,7 +80,7 @@ export function ledgerEntry(view: ClusterView, request: PlaceRequest, { policy, 
     ...(shadow && {
       shadow: {
         policy: shadow.policy, instance: shadow.decision.instance ?? '', reason: shadow.decision.reason,
-        predictedMs: predictionOf(view, request, shadow.decision.instance),
+        predictedMs: predictionOf(view, request, shadow.decision.instance, shadow.alongside?.length),
       },
     }),
   }

@@ -135,7 +135,7 @@ export class Cluster {
 
   /** An exponential mean of the predicted wait, over about a second. */
   private noteWait(stats: InstanceStats): void {
-    const waitMs = waitOf(stats, 0)
+    const waitMs = waitOf(stats)
     const before = this.waits.get(stats.id)
     const share = before === undefined ? 1 : 1 - Math.exp(-Math.max(0, stats.atMs - before.atMs) / WAIT_MEAN_MS)
     this.waits.set(stats.id, { meanMs: (before?.meanMs ?? 0) * (1 - share) + waitMs * share, atMs: stats.atMs })
@@ -161,7 +161,6 @@ export class Cluster {
     const tokensOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).reduce((sum, p) => sum + p.tokens, 0)
     const countOf = (slots: SlotClass) => own.filter((p) => p.slots === slots).length
     const { blockTokens, blocksTotal } = s.engine
-    const placed = tokensOf('prefill')
     const encodeTiles = (s.encode?.tiles ?? 0) + own.reduce((sum, p) => sum + p.tiles, 0)
     const label = this.labels.get(s.id)
     return {
@@ -172,9 +171,9 @@ export class Cluster {
       phases: s.phases,
       host: s.host,
       freeSlots,
-      prefillTokens: s.load.prefillTokensWaiting + placed,
+      prefillTokens: s.load.prefillTokensWaiting + tokensOf('prefill'),
       prefills: s.load.prefillsWaiting + countOf('prefill'),
-      prefillWaitMs: waitOf(s, placed),
+      prefillWaitMs: own.reduce((ms, p) => ms + (p.slots === 'prefill' ? prefillMs(s.profile, p.tokens) : 0), waitOf(s)),
       prefillWaitMeanMs: this.waits.get(s.id)?.meanMs ?? 0,
       encodeTiles,
       encodes: (s.encode?.hops ?? 0) + own.filter((p) => p.tiles > 0).length,
@@ -191,8 +190,8 @@ export class Cluster {
   }
 }
 
-/** Predicted time of the prefills that wait there, and of `more` tokens. */
-function waitOf({ load, profile }: InstanceStats, more: number): number {
-  const tokens = load.prefillTokensWaiting + more
-  return tokens === 0 ? 0 : prefillMs(profile, tokens)
+/** Predicted time of the prefills that wait there: it tells how many and their sum, so each is taken to be the mean. */
+function waitOf({ load, profile }: InstanceStats): number {
+  const { prefillsWaiting: count, prefillTokensWaiting: tokens } = load
+  return count === 0 ? 0 : count * prefillMs(profile, tokens / count)
 }

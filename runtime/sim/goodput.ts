@@ -52,10 +52,9 @@ export function simulate(options: SimOptions, trace: PackedTrace, rate = 1): Sim
 /** Whether a rate keeps the SLOs; gives up as soon as it cannot any more. */
 export function keeps(options: SimOptions, trace: PackedTrace, rate: number): boolean {
   const simulation = new Simulation(options)
-  const mayMiss = trace.length * (1 - TARGET)
   for (let at = 0; at < trace.length; at++) {
     simulation.offer(trace.atMs[at]! / rate, trace.input[at]!, trace.output[at]!, trace.images?.[at])
-    if (simulation.outcomes.missed > mayMiss) return false
+    if ((trace.length - simulation.outcomes.missed) / trace.length < TARGET) return false
   }
   return simulation.finish().attainment >= TARGET
 }

@@ -105,6 +105,15 @@ test('the tiles of one request are spread over 1, 2 and 3 encode instances, in e
   expect(spread).toEqual([[8], [4, 4], [2, 3, 3]])
 })
 
+test('a shadow that decides the same expects the same, also where tiles are spread', async () => {
+  const labels: Record<string, Label> = { i1: 'encode', i2: 'encode', i3: 'prefill', i4: 'decode' }
+  const cluster = await start({ instances: 4, labels, policyName: 'static', shadow: 'static' })
+  expect((await ask(cluster, two())).error).toBeUndefined()
+  const tallies = cluster.schedulers.flatMap((s) => s.card().shadow!.tallies['encode'] ?? [])
+  expect(tallies).toMatchObject([{ decisions: 1, agreed: 1 }])
+  expect(tallies[0]!.shadowMsSum).toBe(tallies[0]!.realMsSum)
+})
+
 test('prefill is placed, and the text before the picture computed, while tiles are still in the encoder', async () => {
   const cluster = await start({ instances: 3, labels: { i1: 'encode', i2: 'prefill', i3: 'decode' } })
   const done = ask(cluster, two())

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { arrowV1 } from '../../../runtime/policy/arrow-v1.ts'
 import { arrowV2 } from '../../../runtime/policy/arrow-v2.ts'
 import { type Policy } from '../../../runtime/policy/mod.ts'
-import { keeps, PackedTrace, readTrace, type SimInstance, Simulation } from '../../../runtime/sim/mod.ts'
+import { keeps, PackedTrace, readTrace, Simulation } from '../../../runtime/sim/mod.ts'
 import { sharedData } from '../../helpers/model-files.ts'
 import { fixed, goodput, named, observe, restless, setUp, SLO, split, synthetic } from './helpers.ts'
 
@@ -24,6 +24,7 @@ describe('negative controls: what must vanish, vanishes', () => {
     ) {
       expect(keeps(setUp({ policy }), inverting, 0.95 * still), policy.name).toBe(true)
       expect(keeps(setUp({ policy }), inverting, 1.05 * still), policy.name).toBe(false)
+      expect(observe(setUp({ policy }), inverting, 2 * still).flips, policy.name).toEqual([])
     }
   })
 
@@ -100,21 +101,32 @@ describe('negative controls: what must vanish, vanishes', () => {
   })
 
   test('(x) a flip cancels nothing and moves nothing: what an instance had, it ends', () => {
-    const bound = new Map<number, { prefiller?: SimInstance; target?: SimInstance }>()
+    /** Where the policy put each, and who was somewhere when that got another label. */
+    const placed = new Map<string, (string | undefined)[]>()
+    const there = new Set<number>()
     let checked = 0
-    const simulation: Simulation = new Simulation(setUp({
-      policy: restless,
-      onFlip: ({ instance: id }) => {
-        const instance = simulation.instances.find((i) => i.id === id)!
-        for (const request of instance.queue) bound.set(request.id, { ...bound.get(request.id), prefiller: instance })
-        for (const queue of [instance.inbox, instance.staying, instance.entering]) {
-          for (const request of queue) bound.set(request.id, { ...bound.get(request.id), target: instance })
-        }
+    const policy: Policy = {
+      ...restless,
+      onArrival: (view, request, state) => {
+        const decision = restless.onArrival(view, request, state)
+        placed.set(request.id, [decision.instance])
+        return decision
       },
-      onDone: (request) => {
-        const { prefiller = request.prefiller, target = request.target } = bound.get(request.id) ?? {}
-        if (bound.has(request.id)) checked++
-        expect([request.prefiller, request.target]).toEqual([prefiller, target])
+      onFirstToken: (view, request, state) => {
+        const decision = restless.onFirstToken(view, request, state)
+        placed.get(request.id)!.push(decision.instance)
+        return decision
+      },
+    }
+    const simulation: Simulation = new Simulation(setUp({
+      policy,
+      onFlip: ({ instance: id }) => {
+        const { queue, inbox, staying, entering } = simulation.instances.find((i) => i.id === id)!
+        for (const request of [...queue, ...inbox, ...staying, ...entering]) there.add(request.id)
+      },
+      onDone: ({ id, prefiller, target }) => {
+        if (there.has(id)) checked++
+        expect([prefiller?.id, ...(target ? [target.id] : [])]).toEqual(placed.get(String(id)))
       },
     }))
     for (let at = 0; at < inverting.length; at++) {

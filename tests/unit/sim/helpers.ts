@@ -1,4 +1,5 @@
 /** Set-ups for tests of the simulator. @module */
+import { vi } from 'vitest'
 import { type Label, type Loads, type Policy, policyOf } from '../../../runtime/policy/mod.ts'
 import {
   type Flip,
@@ -10,6 +11,9 @@ import {
   Simulation,
   synthesise,
 } from '../../../runtime/sim/mod.ts'
+
+// Nothing here waits: these tests compute, and how long that takes is the machine's affair.
+vi.setConfig({ testTimeout: 180_000 })
 
 /** `prefill` instances labelled so, the rest of `of` for decode. */
 export const split = (prefill: number, of = 8): Label[] =>

@@ -65,7 +65,7 @@ export function checkConfig(config: DecoderConfig, path: string): DecoderConfig 
     throw invalidConfig(path, `${config.heads} heads cannot share ${config.kvHeads} key-value heads`)
   }
   if (config.headDim % 2 !== 0) throw invalidConfig(path, `head size ${config.headDim} is odd`)
-  if (!(config.ropeTheta > 0) || !Number.isFinite(config.ropeTheta)) {
+  if (!(config.ropeTheta >= 1) || !Number.isFinite(config.ropeTheta)) {
     throw invalidConfig(path, `RoPE base ${config.ropeTheta}`)
   }
   if (!(config.rmsNormEps >= 0) || !(config.rmsNormEps < 1)) throw invalidConfig(path, `RMS eps ${config.rmsNormEps}`)

@@ -39,7 +39,8 @@ const LARGEST: Partial<Record<keyof DecoderConfig, number>> = {
   layers: 4096,
   heads: 65536,
   kvHeads: 65536,
-  headDim: 65536,
+  // The decoder makes a matrix of its square.
+  headDim: 4096,
 }
 
 /** A whole number of sensible size, under the name its file gives it. Errors: `model_file_invalid`. */

@@ -68,7 +68,9 @@ describe('moving a hold', () => {
     engine.release('h')
     await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
     expect(engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0 })
-    await engine.importHold(give, bytes, digest)
+    const stays = engine.importHold(give, bytes, digest)
+    engine.release('other')
+    await stays
     expect(engine.stats().holds).toBe(1)
     engine.release('h')
   })

@@ -218,9 +218,15 @@ export interface Engine {
    * import it without a copy between) and a digest (hex) over them. A snapshot: the hold may be released meanwhile.
    */
   exportHold(name: string): Promise<{ bytes: Uint8Array; digest: string }>
-  /** Makes a hold out of another engine's exported bytes. Errors: `transfer_failed` (digest or numerics differ), `kv_exhausted`. */
+  /**
+   * Makes a hold out of another engine's exported bytes. Errors: `transfer_failed` (digest or numerics differ),
+   * `kv_exhausted`, `cancelled` (released meanwhile).
+   */
   importHold(info: HoldInfo & HoldContent, bytes: Uint8Array, digest: string): Promise<HoldInfo>
-  /** Frees a hold, and cancels a prefill that would make it; unknown names are fine. Blocks stay in the prefix cache until their room is needed. */
+  /**
+   * Frees a hold, and cancels a prefill or an import that would make it; unknown names are fine. Blocks stay in the prefix
+   * cache until their room is needed.
+   */
   release(hold: string): void
   close(): Promise<void>
 }

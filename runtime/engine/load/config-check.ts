@@ -39,7 +39,8 @@ const LARGEST: Partial<Record<keyof DecoderConfig, number>> = {
   layers: 4096,
   heads: 65536,
   kvHeads: 65536,
-  headDim: 65536,
+  // The decoder makes a matrix of its square.
+  headDim: 4096,
 }
 
 /** A whole number of sensible size, under the name its file gives it. Errors: `model_file_invalid`. */
@@ -65,7 +66,7 @@ export function checkConfig(config: DecoderConfig, path: string): DecoderConfig 
     throw invalidConfig(path, `${config.heads} heads cannot share ${config.kvHeads} key-value heads`)
   }
   if (config.headDim % 2 !== 0) throw invalidConfig(path, `head size ${config.headDim} is odd`)
-  if (!(config.ropeTheta > 0) || !Number.isFinite(config.ropeTheta)) {
+  if (!(config.ropeTheta >= 1) || !Number.isFinite(config.ropeTheta)) {
     throw invalidConfig(path, `RoPE base ${config.ropeTheta}`)
   }
   if (!(config.rmsNormEps >= 0) || !(config.rmsNormEps < 1)) throw invalidConfig(path, `RMS eps ${config.rmsNormEps}`)

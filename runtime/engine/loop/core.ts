@@ -42,6 +42,8 @@ export class EngineCore implements Engine {
   readonly #cache: KvCache
   readonly #steps: Steps
   readonly #holds = new Holds()
+  /** Imports under way; one that is released meanwhile keeps nothing. */
+  readonly #imports = new Set<{ hold: string; released: boolean }>()
 
   constructor(forward: Forward, options: CoreOptions) {
     const sizes = decideSizes(forward.config, options)
@@ -153,13 +155,22 @@ export class EngineCore implements Engine {
 
   async importHold(info: HoldInfo & HoldContent, bytes: Uint8Array, digest: string): Promise<HoldInfo> {
     this.#admit()
-    const hold = await importBlocks(this.#cache, info, bytes, digest, this.info)
-    this.#holds.put(hold)
-    return this.#infoOf(hold)
+    const own = { hold: info.hold, released: false }
+    this.#imports.add(own)
+    try {
+      const hold = await importBlocks(this.#cache, info, bytes, digest, this.info)
+      this.#holds.put(hold)
+      if (!own.released) return this.#infoOf(hold)
+      this.#holds.release(hold.name)
+      throw new VolleyError('cancelled', `The import of "${hold.name}" was cancelled`)
+    } finally {
+      this.#imports.delete(own)
+    }
   }
 
-  /** A prefill under way that would make the hold is cancelled. */
+  /** A prefill or an import under way that would make the hold is cancelled. */
   release(name: string): void {
+    for (const own of this.#imports) if (own.hold === name) own.released = true
     for (const prefill of this.#steps.prefills) if (prefill.job.hold === name) prefill.cancel()
     this.#holds.release(name)
   }

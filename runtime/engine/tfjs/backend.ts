@@ -3,6 +3,7 @@
  * backend; nothing of models.
  * @module
  */
+import process from 'node:process'
 import * as tf from '@tensorflow/tfjs-core'
 import { isVolleyError, VolleyError } from '../../errors.ts'
 import { registerKernels } from './kernels/register.ts'
@@ -21,6 +22,10 @@ const PACKAGES: Record<string, () => Promise<unknown>> = {
  * accumulator an element. The tests of the decoder compare bits to prove it.
  */
 const BATCH_INVARIANT: ReadonlySet<string> = new Set(['wasm', 'cpu'])
+
+/** What computes, and how exactly: kernels of `cpu` are JavaScript, and exp and its like are the runtime's own there. */
+export const arithmeticOf = (backend: string): string =>
+  `${backend}-f32-tfjs${tf.version_core}${backend === 'cpu' ? `-v8.${process.versions['v8']}` : ''}`
 
 export const isBatchInvariant = (backend: string): boolean => BATCH_INVARIANT.has(backend)
 

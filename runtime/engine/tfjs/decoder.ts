@@ -8,7 +8,7 @@ import type { KvPool } from '../../kv/pool.ts'
 import type { Chunk, Forward } from '../forward.ts'
 import type { DecoderConfig, ModelSource } from '../load/source.ts'
 import { intraOpThreads } from '../native/environment.ts'
-import { isBatchInvariant, startBackend } from './backend.ts'
+import { arithmeticOf, isBatchInvariant, startBackend } from './backend.ts'
 import { embed } from './kernels/embed.ts'
 import { call } from './kernels/kernel.ts'
 import { kvAppend } from './kernels/kv-append.ts'
@@ -27,7 +27,7 @@ import { LEAST_ROWS, proveRows, runApart } from './tensorflow/rows.ts'
 import { type LayerWeights, loadWeights } from './weights.ts'
 
 /** Raised whenever a kernel's result changes by a bit: caches made before must not be mixed with those made after. */
-const KERNEL_VERSION = 1
+const KERNEL_VERSION = 2
 /** The same for the variants of native TensorFlow. */
 const NATIVE_VERSION = 3
 
@@ -94,7 +94,7 @@ export async function tfjsForward(source: ModelSource, { backend }: TfjsForwardO
   return {
     config,
     backend,
-    numerics: `${backend}-f32-tfjs${tf.version_core}-k${KERNEL_VERSION}${arithmetic ?? ''}`,
+    numerics: `${arithmeticOf(backend)}-k${KERNEL_VERSION}${arithmetic ?? ''}`,
     batchInvariant: isBatchInvariant(backend),
     async run(chunks, pool) {
       if (chunks.length === 0) return []

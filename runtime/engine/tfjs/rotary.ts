@@ -1,10 +1,11 @@
 /**
  * Rotary positions: inverse frequencies once a model, cosines and sines once a step. Computed in double precision and
- * rounded once, so that an angle's bits depend on its position alone.
+ * rounded once, by functions that give the same bits in every runtime: an angle's bits depend on its position alone.
  * @module
  */
 import * as tf from '@tensorflow/tfjs-core'
 import type { DecoderConfig } from '../load/source.ts'
+import { cosSin, powNegative } from '../portable-math.ts'
 
 type RotaryConfig = Pick<DecoderConfig, 'headDim' | 'ropeTheta' | 'ropeScaling'>
 
@@ -13,7 +14,7 @@ type RotaryConfig = Pick<DecoderConfig, 'headDim' | 'ropeTheta' | 'ropeScaling'>
  * original context, divides long ones by `factor`, and blends between (Llama 3.1's `rope_type: llama3`).
  */
 export function inverseFrequencies({ headDim, ropeTheta, ropeScaling }: RotaryConfig): Float64Array {
-  const frequencies = Float64Array.from({ length: headDim / 2 }, (_, i) => ropeTheta ** ((-2 * i) / headDim))
+  const frequencies = Float64Array.from({ length: headDim / 2 }, (_, i) => powNegative(ropeTheta, (2 * i) / headDim))
   if (ropeScaling === undefined) return frequencies
   const { factor } = ropeScaling
   if (ropeScaling.type === 'linear') return frequencies.map((f) => f / factor)
@@ -39,9 +40,10 @@ export function rotaryRows(frequencies: Float64Array, positions: Int32Array): { 
   positions.forEach((position, row) => {
     frequencies.forEach((frequency, i) => {
       const at = row * 2 * half + i
-      cos[at] = cos[at + half] = Math.cos(position * frequency)
-      sin[at + half] = Math.sin(position * frequency)
-      sin[at] = -sin[at + half]!
+      const [x, y] = cosSin(position * frequency)
+      cos[at] = cos[at + half] = x
+      sin[at + half] = y
+      sin[at] = -y
     })
   })
   return { cos: tf.tensor3d(cos, shape), sin: tf.tensor3d(sin, shape) }

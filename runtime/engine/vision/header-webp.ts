@@ -11,7 +11,8 @@ const u24 = (view: DataView, at: number): number => view.getUint16(at, true) | (
 /** `view` begins with RIFF and WEBP. Error: `image_invalid`. */
 export function readWebp(view: DataView): RawHeader {
   if (view.byteLength < 30) throw damaged('webp', 'it is cut short')
-  if (view.getUint32(4, true) + 8 > view.byteLength) throw damaged('webp', 'it is cut short')
+  const end = view.getUint32(4, true) + 8
+  if (end > view.byteLength) throw damaged('webp', 'it is cut short')
   const kind = latin1(view, 12, 4)
   const sized = (width: number, height: number, orientation = 1): RawHeader => ({
     format: 'webp',
@@ -29,13 +30,14 @@ export function readWebp(view: DataView): RawHeader {
     return sized((bits & 0x3fff) + 1, ((bits >>> 14) & 0x3fff) + 1)
   }
   if (kind !== 'VP8X') throw damaged('webp', `it begins with the chunk ${JSON.stringify(kind)}`)
-  return sized(u24(view, 24) + 1, u24(view, 27) + 1, chunkOrientation(view))
+  return sized(u24(view, 24) + 1, u24(view, 27) + 1, chunkOrientation(view, end))
 }
 
-function chunkOrientation(view: DataView): number {
-  for (let at = 30; at + 8 <= view.byteLength;) {
+/** What stands behind the file's own `end` is not its. */
+function chunkOrientation(view: DataView, end: number): number {
+  for (let at = 30; at + 8 <= end;) {
     const length = view.getUint32(at + 4, true)
-    if (at + 8 + length > view.byteLength) throw damaged('webp', 'it is cut short')
+    if (at + 8 + length > end) throw damaged('webp', 'it is cut short')
     if (latin1(view, at, 4) === 'EXIF') {
       // Some writers put JPEG's prefix before it.
       const prefix = length >= 6 && latin1(view, at + 8, 6) === 'Exif\0\0' ? 6 : 0

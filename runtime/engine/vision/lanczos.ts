@@ -5,6 +5,7 @@
  * Arithmetic: `_compute_index_ranges_int16_weights` of PyTorch (UpSampleKernel.cpp).
  * @module
  */
+import { cosSin } from '../portable-math.ts'
 import type { RgbImage } from './image.ts'
 
 const LOBES = 3
@@ -30,9 +31,9 @@ export function resizeLanczos(image: RgbImage, width: number, height: number): R
 function lanczos(x: number): number {
   if (x === 0) return 1
   if (x < -LOBES || x >= LOBES) return 0
-  const t = x * Math.PI
+  const t = Math.abs(x) * Math.PI
   const window = t / LOBES
-  return (Math.sin(t) / t) * (Math.sin(window) / window)
+  return (cosSin(t)[1] / t) * (cosSin(window)[1] / window)
 }
 
 function axisWeights(input: number, output: number): AxisWeights {

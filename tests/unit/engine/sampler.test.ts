@@ -118,6 +118,8 @@ describe('greedy', () => {
   test('repetition_penalty counts prompt and output, and lowers negative logits too', () => {
     expect(best({ repetitionPenalty: 2 }, [1])).toBe(3)
     expect(best({ repetitionPenalty: 2 }, [1], [3])).toBe(4)
+    // A token of both counts once: 2 / 1.2 is still more than 1.5.
+    expect(best({ repetitionPenalty: 1.2 }, [1, 3], [1, 3])).toBe(1)
     expect(best({ repetitionPenalty: 2, logitBias: [[0, -1], [1, -9], [3, -9], [4, -9], [5, -9]] }, [0])).toBe(0)
     expect(best({ repetitionPenalty: 3, logitBias: [[0, -1], [1, -9], [3, -9], [4, -9], [5, -9]] }, [0])).toBe(2)
   })

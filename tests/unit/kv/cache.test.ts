@@ -129,6 +129,7 @@ describe('lookUp()', () => {
       const all = [
         plain, names([6, 3, 'a']), names([6, 3, 'b']), names([5, 3, 'a']), names([6, 2, 'a']), names([6, 4, 'a']),
         names([6, 2, 'a'], [8, 2, 'a']), names([6, 8, 'a']), names([6, 2, 'a'], [8, 6, 'a']), names([6, 1, 'a'], [7, 1, 'a']),
+        names([8, 2, 'a']), names([9, 2, 'a']), names([10, 2, 'a']),
       ]
       for (const [i, own] of all.entries()) {
         for (const other of all.slice(0, i)) expect(own[3]).not.toBe(other[3])

@@ -9,7 +9,7 @@ import { VolleyError } from '../../../errors.ts'
 import type { VisionConfig, VisionSource } from '../../load/source.ts'
 import { intraOpThreads } from '../../native/environment.ts'
 import type { ImageEncoder } from '../../vision/encoder.ts'
-import { isBatchInvariant, startBackend } from '../backend.ts'
+import { arithmeticOf, isBatchInvariant, startBackend } from '../backend.ts'
 import { call } from '../kernels/kernel.ts'
 import { Scratch } from '../kernels/scratch.ts'
 import { linear } from '../linear.ts'
@@ -77,7 +77,7 @@ export async function tfjsEncoder(source: VisionSource, { backend }: TfjsEncoder
   return {
     config,
     backend,
-    numerics: `${backend}-f32-tfjs${tf.version_core}-v${KERNEL_VERSION}${native}`,
+    numerics: `${arithmeticOf(backend)}-v${KERNEL_VERSION}${native}`,
     tileTokens,
     together,
     encode,

@@ -46,6 +46,18 @@ describe('TileCache', () => {
     expect(await Promise.all(both)).toEqual([[vectors(1, 1), vectors(2, 2)], [vectors(2, 2), vectors(3, 3)]])
   })
 
+  test('what was given up and made all the same counts once', async () => {
+    const cache = new TileCache(1_000)
+    const ends: (() => void)[] = []
+    const deaf: MakeVectors = () => new Promise((resolve) => ends.push(() => resolve([vectors(1, 1)])))
+    const gone = AbortSignal.abort()
+    await expect(cache.take(['a'], deaf, gone)).rejects.toMatchObject({ code: 'cancelled' })
+    const second = cache.take(['a'], deaf, never)
+    for (const end of ends) end()
+    expect(await second).toEqual([vectors(1, 1)])
+    expect([ends.length, cache.bytes]).toEqual([2, 8])
+  })
+
   test('the work ends when nobody waits any more, and not before', async () => {
     const cache = new TileCache(1_000)
     const { asked, make } = maker()

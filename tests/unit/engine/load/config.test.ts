@@ -91,6 +91,8 @@ describe('hfDecoderConfig()', () => {
     ['vocab_size', { vocab_size: '12' }],
     ['key-value heads', { num_attention_heads: 3, num_key_value_heads: 2, head_dim: 4 }],
     ['odd', { head_dim: 5 }],
+    ['headDim', { head_dim: 4098 }],
+    ['RoPE base', { rope_theta: 0.5 }],
     ['gelu', { hidden_act: 'gelu' }],
     ['biases', { mlp_bias: true }],
     ['quantization_config', { quantization_config: { quant_method: 'awq' } }],

@@ -114,6 +114,7 @@ test.each([true, false])(
       { numRuns: 60 },
     )
   },
+  120_000,
 )
 
 async function live(

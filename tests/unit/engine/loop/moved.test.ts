@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import { closeToys, drawn, patience, prompt, toyEngine } from '../../../helpers/toy-engine.ts'
 
@@ -52,5 +53,25 @@ describe('moving a hold', () => {
     expect((await b.exportHold('h')).digest).toBe(digest)
     a.release('h')
     b.release('h')
+  })
+
+  test('a hold that is released while its bytes are hashed does not come', async () => {
+    const { engine } = toyEngine({ contextLength: 40_000 }, { blocksTotal: 9_000 })
+    const blocks = 8_500
+    const tokens = blocks * engine.info.blockTokens
+    // Large enough to be hashed in slices, between which others have their turn.
+    const bytes = new Uint8Array(blocks * engine.info.blockBytes)
+    const digest = createHash('sha256').update(bytes).digest('hex')
+    const info = { hold: 'h', tokens, blocks, bytes: bytes.length, numerics: engine.info.numerics }
+    const give = { ...info, tokenIds: Array.from({ length: tokens }, () => 1) }
+    const gone = engine.importHold(give, bytes, digest)
+    engine.release('h')
+    await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
+    expect(engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0 })
+    const stays = engine.importHold(give, bytes, digest)
+    engine.release('other')
+    await stays
+    expect(engine.stats().holds).toBe(1)
+    engine.release('h')
   })
 })

@@ -125,6 +125,7 @@ describe('tfjsForward()', () => {
   it('lets models on two backends take turns in one thread', async () => {
     const source = sourceOf()
     const [wasm, cpu] = [await tfjsForward(source, { backend: 'wasm' }), await tfjsForward(source, { backend: 'cpu' })]
+    expect(cpu.numerics).toContain(`-v8.${process.versions['v8']}-`)
     const first = await allLogits(wasm, poolFor(wasm, 4), [0, 1, 2, 3], tokens)
     const other = await allLogits(cpu, poolFor(cpu, 4), [0, 1, 2, 3], tokens)
     expect(await allLogits(wasm, poolFor(wasm, 4), [0, 1, 2, 3], tokens)).toEqual(first)

@@ -56,6 +56,14 @@ describe('ImageDecoder and hostile files', () => {
     }
   })
 
+  test('what stands behind the end of a sound file changes nothing', async () => {
+    const rest = Buffer.from('rest of something else\xff\xff\xff\x7f, and more', 'latin1')
+    for (const [name, { file, rgb }] of good) {
+      const { data } = await decoder.decode(Buffer.concat([file, rest]), never)
+      expect(rgb.equals(data), name).toBe(true)
+    }
+  })
+
   test('one flipped bit is refused, or gives a picture of the size that the header tells', async () => {
     for (const [name, { file }] of good) {
       for (let i = 0; i < 12; i++) {

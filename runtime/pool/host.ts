@@ -128,7 +128,11 @@ export class InstanceHost {
     }
     if (!claimed) return { status: await this.settle(handOver) }
     this.accepted++
-    void this.work(claimed, actor).catch((error) => this.report(error, hop.id))
+    void this.work(claimed, actor).catch((error) => {
+      // It could not even look: a job that nobody works on must not be beaten on.
+      this.drop(claimed)
+      this.report(error, hop.id)
+    })
     return { status: 'accepted', accepted: this.accepted }
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenOut } from '../../../../runtime/engine/engine.ts'
 import type { EngineThread } from '../../../../runtime/engine/worker/client.ts'
 import { startEngine, type StartOptions } from '../../../../runtime/engine/worker/start.ts'
@@ -32,6 +32,8 @@ afterEach(async () => {
 })
 
 const long = { ...drawn, maxTokens: 400 }
+/** So that a long decode lasts more than a second: it is under way whenever something happens to it. */
+const slow = { stepMs: 3 }
 
 /** A decode that goes on until it is told otherwise; resolves at its first tokens. */
 async function running(engine: EngineThread, choices = 1, signal = patience()) {
@@ -83,7 +85,7 @@ describe('an engine on its own thread', () => {
     expect(engine.stats()).toMatchObject({ holds: 1, blocksReserved: 9, blocksFree: 11, prefillTokensTotal: 33 })
     expect([engine.hasRoom(44), engine.hasRoom(45)]).toEqual([true, false])
     engine.release('h')
-    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0, blocksFree: 20 }))
+    await expect.poll(() => engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0, blocksFree: 20 })
   })
 
   test('hold() knows what is held, from the answer on until release()', async () => {
@@ -141,13 +143,13 @@ describe('pictures', () => {
   })
 
   test('encode() is aborted between tiles, and counted until then', async () => {
-    const engine = await start({ vision: { together: 1, callMs: 50 } })
+    const engine = await start({ vision: { together: 1, callMs: 200 } })
     const abort = new AbortController()
     const gone = engine.encode!(encodeJob(toyImage(64, 48), [0, 1, 2, 3, 4, 5, 6, 7]), abort.signal)
-    await vi.waitFor(() => expect(engine.stats().encodeTilesWaiting).toBeGreaterThan(0))
+    await expect.poll(() => engine.stats().encodeTilesWaiting).toBeGreaterThan(0)
     abort.abort()
     await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
-    await vi.waitFor(() => expect(engine.stats().encodeTilesWaiting).toBe(0))
+    await expect.poll(() => engine.stats().encodeTilesWaiting).toBe(0)
   })
 
   test('vectors that are here, or come later, give the same tokens as on this thread', async () => {
@@ -158,7 +160,7 @@ describe('pictures', () => {
     const other = await start()
     const { given, arrive } = givenLater(marks)
     const late = generate(other, tokens, drawn, { given })
-    await vi.waitFor(() => expect(other.stats()).toMatchObject({ prefillsWaiting: 1, prefillTokensTotal: 3 }))
+    await expect.poll(() => other.stats()).toMatchObject({ prefillsWaiting: 1, prefillTokensTotal: 3 })
     arrive(1)
     arrive(0)
     expect((await late).tokens).toEqual(whole.tokens)
@@ -173,7 +175,7 @@ describe('pictures', () => {
     const short = [{ ...marks[0]!, vectors: Promise.resolve(new Float32Array(TOY_HIDDEN)) }]
     const refused = generate(engine, tokens, drawn, { given: short })
     await expect(refused).rejects.toMatchObject({ code: 'transfer_failed', remedy: expect.any(String) })
-    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ blocksReserved: 0, prefillsWaiting: 0 }))
+    await expect.poll(() => engine.stats()).toMatchObject({ blocksReserved: 0, prefillsWaiting: 0 })
   })
 
   test('an abort reaches a prefill that waits; what comes after it is dropped', async () => {
@@ -181,7 +183,7 @@ describe('pictures', () => {
     const abort = new AbortController()
     const { given, arrive } = givenLater(marks)
     const gone = generate(engine, tokens, drawn, { given, signal: abort.signal })
-    await vi.waitFor(() => expect(engine.stats().prefillsWaiting).toBe(1))
+    await expect.poll(() => engine.stats().prefillsWaiting).toBe(1)
     abort.abort()
     await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
     arrive(0)
@@ -189,12 +191,12 @@ describe('pictures', () => {
   })
 
   test('a thread that waits for vectors does not count as hung; one that hangs beside it does', async () => {
-    const engine = await start({}, { stallTimeoutMs: 40 })
+    const engine = await start({}, { stallTimeoutMs: 1_000 })
     const { given, arrive } = givenLater(marks)
     const late = generate(engine, tokens, drawn, { given })
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
     arrive(0)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
     arrive(1)
     expect((await late).tokens[0]).toHaveLength(12)
     const stuck = await start({ stepMs: 1e8 }, { stallTimeoutMs: 60 })
@@ -207,20 +209,20 @@ describe('pictures', () => {
 
 describe('ends', () => {
   test('an abort arrives between steps', async () => {
-    const engine = await start()
+    const engine = await start(slow)
     const abort = new AbortController()
     const { run, outs, hold } = await running(engine, 2, abort.signal)
     abort.abort()
     await expect(run.done).rejects.toMatchObject({ code: 'cancelled' })
     expect(outs.length).toBeLessThan(399)
     engine.release(hold)
-    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ decodesRunning: 0, blocksReserved: 0 }))
+    await expect.poll(() => engine.stats()).toMatchObject({ decodesRunning: 0, blocksReserved: 0 })
     const late = engine.prefill({ hold: 'x', tokens: [1], sampling: drawn, choices: 1 }, abort.signal)
     await expect(late).rejects.toMatchObject({ code: 'cancelled' })
   })
 
   test('stop(choice) ends that choice', async () => {
-    const engine = await start({ stepMs: 1 })
+    const engine = await start(slow)
     const { run, outs } = await running(engine, 2)
     run.stop(1)
     await run.done
@@ -238,7 +240,7 @@ describe('ends', () => {
   })
 
   test('the thread’s death rejects all that is open and all that comes, and is told', async () => {
-    const engine = await start({ deadly: 93 })
+    const engine = await start({ ...slow, deadly: 93 })
     const exits: unknown[] = []
     engine.onExit((error) => exits.push(error))
     const { run } = await running(engine)
@@ -251,12 +253,12 @@ describe('ends', () => {
     run.stop(0)
     expect(exits).toMatchObject([dead])
     engine.onExit((error) => exits.push(error))
-    await vi.waitFor(() => expect(exits).toHaveLength(2))
+    await expect.poll(() => exits).toHaveLength(2)
     await engine.close()
   })
 
   test('close() ends runs with `shutting_down`, may be called again, and is told as no error', async () => {
-    const engine = await start({ stepMs: 2 })
+    const engine = await start(slow)
     const exits: unknown[] = []
     engine.onExit((error) => exits.push(error))
     const { run } = await running(engine)

@@ -8,6 +8,8 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: ['tests/helpers/ensure-nats-server.ts', 'tests/helpers/tensorflow-line.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A busy machine may take its time; what never comes fails all the same.
+    expect: { poll: { timeout: 10_000 } },
     // Two cores: more workers than that only make timings worse.
     maxWorkers: 2,
     pool: 'forks',

@@ -128,7 +128,11 @@ export class InstanceHost {
     }
     if (!claimed) return { status: await this.settle(handOver) }
     this.accepted++
-    void this.work(claimed, actor).catch((error) => this.report(error, hop.id))
+    void this.work(claimed, actor).catch((error) => {
+      // It could not even look: a job that nobody works on must not be beaten on.
+      this.drop(claimed)
+      this.report(error, hop.id)
+    })
     return { status: 'accepted', accepted: this.accepted }
   }
 
@@ -152,7 +156,8 @@ export class InstanceHost {
       return 'ended'
     }
     if (record.epoch > hop.epoch) {
-      if (record.epoch === hop.epoch + 1) await publishHop(bus, clock, record.next!)
+      // Claimed already = it was queued.
+      if (record.epoch === hop.epoch + 1 && record.claims === 0) await publishHop(bus, clock, record.next!)
       bus.ack(ackSubject)
       return 'stale'
     }
@@ -302,9 +307,12 @@ export class InstanceHost {
   }
 
   /** A timer's hop: not work, but an event for the machine. */
-  private async timer({ hop, ackSubject }: HandOver): Promise<HandOverReply> {
+  private async timer(handOver: HandOver): Promise<HandOverReply> {
     const { bus, clock } = this.options
-    await inject(bus, clock, hop.id, hop.event!, { forEpoch: hop.forEpoch })
+    const { hop, ackSubject } = handOver
+    const made = await inject(bus, clock, hop.id, hop.event!, { forEpoch: hop.forEpoch })
+    // Who wrote what it found may have died before the rest, and a state that only waits has no other hop that would Look.
+    if (made === 'ended' || made === 'ignored') await this.look(handOver, await this.records.read(hop.id))
     bus.ack(ackSubject)
     return { status: 'accepted' }
   }

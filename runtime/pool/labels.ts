@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts'
 import { isVolleyError } from '../errors.ts'
 import { type LabelAsk, type LabelRest, NO_LABEL, stepLabel, takes } from '../machine/label.ts'
 import type { Label } from '../policy/policy.ts'
+import { patiently } from './patience.ts'
 
 /** Value of `volley_labels/<instance>`; the label first and who asked last, so that `nats kv history` reads well. */
 export interface LabelValue extends LabelRest {
@@ -83,10 +84,10 @@ export async function flip(bus: Bus, clock: Clock, ask: FlipAsk, view: FlipView,
   if ('refused' in made) return { status: made.same ? 'same' : 'refused', why: made.refused }
   const value = valueOf(made.next, via)
   try {
-    await finishLast(bus, view.seen)
+    await finishLast(bus, clock, view.seen)
     const note: FlipNote = { instance: ask.instance, value }
     const revision = await bucket.put(FLIPS_KEY, JSON.stringify(note), { expect: view.seen })
-    await bucket.put(ask.instance, JSON.stringify(value))
+    await writeOwn(bus, clock, note)
     return { status: 'applied', revision, value }
   } catch (error) {
     if (isVolleyError(error, 'bus_conflict')) return { status: 'outrun' }
@@ -95,16 +96,21 @@ export async function flip(bus: Bus, clock: Clock, ask: FlipAsk, view: FlipView,
 }
 
 /** Writes the last flip's own key, should its author have died in between: the next note would hide it. */
-async function finishLast(bus: Bus, seen: number): Promise<void> {
+async function finishLast(bus: Bus, clock: Clock, seen: number): Promise<void> {
   if (seen === 0) return
+  const last = await bus.bucket('volley_labels').get(FLIPS_KEY)
+  // Else somebody is ahead of us: the compare-and-set that follows says so.
+  if (last?.revision === seen) await writeOwn(bus, clock, last.json<FlipNote>())
+}
+
+/** Writes a flip's own key, unless it shows that flip or a later one: who wrote the note may have stood still since. */
+function writeOwn(bus: Bus, clock: Clock, { instance, value }: FlipNote): Promise<void> {
   const bucket = bus.bucket('volley_labels')
-  const last = await bucket.get(FLIPS_KEY)
-  // Somebody is ahead of us: the compare-and-set that follows says so.
-  if (last?.revision !== seen) return
-  const { instance, value } = last.json<FlipNote>()
-  const own = await bucket.get(instance)
-  const { flips = 0 } = own?.json<LabelValue>() ?? {}
-  if (flips < value.flips) await bucket.put(instance, JSON.stringify(value), { expect: own?.revision ?? 0 })
+  return patiently(clock, undefined, async () => {
+    const own = await bucket.get(instance)
+    const { flips = 0 } = own?.json<LabelValue>() ?? {}
+    if (flips < value.flips) await bucket.put(instance, JSON.stringify(value), { expect: own?.revision ?? 0 })
+  })
 }
 
 /** What the rules look at besides the label itself. */

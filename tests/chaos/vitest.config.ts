@@ -7,6 +7,7 @@ const config: ViteUserConfig = defineConfig({
     include: ['tests/chaos/**/*.test.ts'],
     testTimeout: 300_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 10_000 } },
     pool: 'forks',
     fileParallelism: false,
   },

@@ -96,3 +96,23 @@ test('a claim that cannot be written leaves no room counted as taken', async () 
   await cluster.clock.advance(20_000)
   expect(cluster.instances.map((instance) => instance.holds.waitingTokens)).toEqual([0, 0])
 })
+
+test('a broker that is away for longer than a holder has patience: its hop goes to the next one', async () => {
+  const away = defineActor({
+    name: 'prefill',
+    slots: 'prefill',
+    async run({ clock, attempt }) {
+      if (attempt === 1) cluster.server.restart(20_000)
+      await sleep(clock, 3_000)
+      return { type: 'FAIL', error: { code: 'overloaded', message: `by attempt ${attempt}` } }
+    },
+  })
+  const cluster = new MemoryCluster({ actors: [away] })
+  await cluster.start()
+  let result: Awaited<ReturnType<typeof readAll>> | undefined
+  void cluster.front.submit(submission(), new AbortController().signal).then(async (open) => (result = await readAll(open.tokens)))
+  expect(await cluster.clock.runUntil(() => result !== undefined, 120_000)).toBe(true)
+  expect(result!.error).toMatchObject({ code: 'overloaded', message: 'by attempt 2' })
+  await cluster.clock.advance(1_000)
+  expect(cluster.instances.map((i) => [i.host.jobs.size, i.holds.waitingTokens])).toEqual([[0, 0], [0, 0]])
+})

@@ -23,12 +23,12 @@ export const longAnswer: Question = {
   return_token_ids: true,
 }
 
-/** As long as the context: it is still running whenever one looks. */
+/** As long as the context, and as many choices as a step takes: it is still running whenever one looks. */
 export const endless: Question = {
   path: 'completions',
   prompt: 'Once upon a time',
   max_tokens: 480,
-  n: 4,
+  n: 8,
   ignore_eos: true,
   seed: 1,
 }

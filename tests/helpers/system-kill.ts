@@ -74,31 +74,45 @@ export const killInTransfer = (
     },
   )
 
-/** Calls `strike` in the middle of a request's decode, when its reader has so many tokens. The question must be streamed. */
+/**
+ * Calls `strike` in the middle of a request's decode, when its reader has so many tokens. The question must be streamed.
+ * Where this process was too slow to look, it asks again.
+ */
 export async function strikeInDecode(
   system: System,
   question: Question,
   atTokens: number,
   strike: (claim: Transition) => void | Promise<void>,
 ): Promise<Survivor> {
+  for (let tries = 1; tries <= TRIES; tries++) {
+    const survivor = await struckOnce(system, question, atTokens, strike)
+    if (survivor) return { ...survivor, tries }
+  }
+  throw new Error(`${TRIES} times the decode was over before the blow: ask for a longer answer`)
+}
+
+/** Undefined = its decode was over when its reader had the tokens, and nothing was done to it. */
+async function struckOnce(
+  system: System,
+  question: Question,
+  atTokens: number,
+  strike: (claim: Transition) => void | Promise<void>,
+): Promise<Omit<Survivor, 'tries'> | undefined> {
   const claim = system.watch.nextClaim('decode')
   let seen = 0
-  let struck: Promise<void> | undefined
-  const blow = async (): Promise<void> => {
+  let struck: Promise<boolean> | undefined
+  const blow = async (): Promise<boolean> => {
     const held = await claim
-    const { state } = await system.watch.request(held.id)
-    if (state !== 'decode') {
-      throw new Error(`the request is in ${state} when ${seen} tokens have come: ask for a longer answer`)
-    }
+    if ((await system.watch.request(held.id)).state !== 'decode') return false
     await strike(held)
+    return true
   }
   const reply = await system.http.ask(question, (piece) => {
     seen += piece.split('"token_ids"').length - 1
     if (seen >= atTokens) struck ??= blow()
   })
   if (struck === undefined) throw new Error(`the answer ended after ${seen} pieces, before the blow`)
-  await struck
-  return { reply, request: await system.watch.request(reply.id), tries: 1 }
+  return (await struck) ? finished(system, Promise.resolve(reply)) : undefined
 }
 
 /** Kills nats-server; resolves when its guardian has started it again. */

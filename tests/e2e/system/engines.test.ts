@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { projectRoot } from '../../../runtime/platform.ts'
-import { eventually, noSystem, nothingIsLeft, startSystem, type System, type SystemOptions, testModel } from '../../helpers/system.ts'
+import { eventually, noSystem, nothingIsLeft, SOON_MS, startSystem, type System, type SystemOptions, testModel } from '../../helpers/system.ts'
 import type { Question } from '../../helpers/system-http.ts'
 import { claimsOf, strikeInDecode } from '../../helpers/system-kill.ts'
 import { askAll, questions, spanningText, texts } from '../../helpers/system-table.ts'
@@ -47,7 +47,7 @@ describe.skipIf(noSystem !== undefined || !tensorflowHere)('prompts on TensorFlo
     const { http } = await start(MIXED, { labels: 'prefill=1,decode=1', transfer: 'unix' })
     expect(texts(await askAll(http, table, 8))).toEqual(expected)
     expect(texts(await askAll(http, table, 4)), 'asked again').toEqual(expected)
-    await nothingIsLeft(system!, 5_000)
+    await nothingIsLeft(system!, SOON_MS)
   }, 180_000)
 
   it('gives the same answer when the instance that decodes it dies', async () => {

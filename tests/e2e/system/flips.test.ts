@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { noSystem, nothingIsLeft, startSystem, type System } from '../../helpers/system.ts'
+import { noSystem, nothingIsLeft, SOON_MS, startSystem, type System } from '../../helpers/system.ts'
 import type { Question, Reply } from '../../helpers/system-http.ts'
 
 if (noSystem) console.log(`systems are not started: ${noSystem}`)
@@ -77,7 +77,7 @@ describe.skipIf(noSystem !== undefined)('labels flip while requests stream, over
       await flipping
     }
     expect(flips).toBeGreaterThanOrEqual(FLIPS)
-    await nothingIsLeft(system, 5_000)
+    await nothingIsLeft(system, SOON_MS)
 
     const lines = (...args: string[]): Record<string, unknown>[] => {
       const { code, stdout, stderr } = system.volley(...args, '--nats', system.nats, '--json')
@@ -103,5 +103,5 @@ describe.skipIf(noSystem !== undefined)('labels flip while requests stream, over
       { wish: { policy: 'least-load', reason: 'test' }, schedulers: [{ policy: 'least-load', ownPolicy: 'static' }] },
     ])
     expect(`200 ${(await system.http.ask(question(0))).text}`).toBe(expected[0])
-  }, 90_000)
+  }, 300_000)
 })

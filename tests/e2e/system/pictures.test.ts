@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { noisePng } from '../../helpers/make-png.ts'
-import { noSystem, nothingIsLeft, startSystem, type System, type SystemOptions, testModel } from '../../helpers/system.ts'
+import { eventually, noSystem, nothingIsLeft, SOON_MS, startSystem, type System, type SystemOptions, testModel } from '../../helpers/system.ts'
 import type { Question } from '../../helpers/system-http.ts'
 import { askAll, texts } from '../../helpers/system-table.ts'
 
@@ -68,7 +68,7 @@ describe.skipIf(noSystem !== undefined)('pictures: the same answers, byte for by
       expected = texts(await askAll(one.http, TABLE, 1))
       expect(Object.values(expected).filter((answer) => !answer.startsWith('200 '))).toEqual([])
       expect(texts(await askAll(one.http, TABLE, 6)), 'asked again, all at once').toEqual(expected)
-      await nothingIsLeft(one, 5_000)
+      await nothingIsLeft(one, SOON_MS)
     } finally {
       await one.close()
     }
@@ -87,7 +87,7 @@ describe.skipIf(noSystem !== undefined)('pictures: the same answers, byte for by
     const [told] = await encodes(system, first['two pictures']!.id)
     expect(told!.tiles).toBe(cuts ? 8 : 2)
     expect(await encodes(system, first['no picture']!.id)).toEqual([])
-    await nothingIsLeft(system, 5_000)
+    await nothingIsLeft(system, SOON_MS)
   }, 120_000)
 })
 
@@ -128,13 +128,20 @@ describe.skipIf(noSystem !== undefined)('encode instances', () => {
     const content = (n: number) => [...Array.from({ length: 8 }, (_, i) => png(128, 128, 1_000 + 100 * n + i)), text('What are these?')]
     for (let tries = 1;; tries++) {
       const asked = question(content(tries))
-      const began = system.watch.next(({ state }) => state === 'prefill')
+      const pids = await eventually(() => {
+        const living = new Set(system.processes().map(({ pid }) => pid))
+        const all = system.watch.instances().filter(({ pid }) => living.has(pid))
+        return all.length === 4 && new Map(all.map(({ id, pid }) => [id, pid]))
+      }, 2 * SOON_MS)
+      // At once, within the callback: the tiles are done a few milliseconds later.
+      const began = system.watch.next(({ state, instance, detail }) => {
+        if (state !== 'prefill') return false
+        // By turns the one that leads, and the one that helps.
+        const helper = (detail as Parts).parts!.find((part) => part.instance !== instance)!.instance
+        return process.kill(pids.get(tries % 2 === 1 ? instance : helper)!, 'SIGKILL')
+      })
       const reply = system.http.ask(asked)
-      const { id, instance, detail } = await began
-      // By turns the one that leads, and the one that helps.
-      const parts = (detail as Parts).parts!
-      const victim = tries % 2 === 1 ? instance : parts.find((part) => part.instance !== instance)!.instance
-      process.kill(await system.pidOfInstance(victim), 'SIGKILL')
+      const { id } = await began
       const { status, text: answer } = await reply
       expect(status).toBe(200)
       const said = await encodes(system, id)
@@ -145,5 +152,5 @@ describe.skipIf(noSystem !== undefined)('encode instances', () => {
       if (hit) break
       expect(tries, 'no blow fell while tiles were encoded').toBeLessThan(6)
     }
-  }, 120_000)
+  }, 400_000)
 })

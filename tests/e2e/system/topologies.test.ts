@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { noSystem, nothingIsLeft, startSystem, type System, type SystemOptions } from '../../helpers/system.ts'
+import { noSystem, nothingIsLeft, SOON_MS, startSystem, type System, type SystemOptions } from '../../helpers/system.ts'
 import type { Question } from '../../helpers/system-http.ts'
 import { askAll, questions, spanningText, texts } from '../../helpers/system-table.ts'
 
@@ -63,6 +63,6 @@ describe.skipIf(noSystem !== undefined)('the same answers, byte for byte', () =>
     }
     expect([...modes]).toEqual([mode])
     expect(cachedTokens).toBeGreaterThan(0)
-    await nothingIsLeft(system, 5_000)
+    await nothingIsLeft(system, SOON_MS)
   }, 120_000)
 })

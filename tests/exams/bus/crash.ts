@@ -88,9 +88,9 @@ export function crashQuestions(exam: Exam): void {
       const watch = await exam.during(
         exam.other.bucket('volley_gateways').watch((name, entry) => name === key && changes.push(entry)),
       )
-      await exam.during(bucket.put(key, '1', { ttlMs: 1_000 }))
+      await exam.during(bucket.put(key, '1', { ttlMs: 3_000 }))
       await exam.until(() => changes.length === 1)
-      await exam.world.crash!(1_500)
+      await exam.world.crash!(3_500)
       await exam.until(() => changes.length === 2)
       expect(changes[1]).toBeUndefined()
       watch.unsubscribe()

@@ -61,6 +61,11 @@ export class Exam {
     }
   }
 
+  /** Returns when the broker has read all that a connection has said so far, subscriptions among it. */
+  async flushed(bus: Bus): Promise<void> {
+    await this.during(bus.bucket('volley_models').get('nothing'))
+  }
+
   /** The code that a promise is rejected with, or `resolved`. */
   rejection = (promise: Promise<unknown>): Promise<unknown> => this.during(promise.then(() => 'resolved', code))
 

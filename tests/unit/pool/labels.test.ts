@@ -73,6 +73,28 @@ test('a flip whose author died before the label was written is finished by the n
   expect([(await label('i1'))!.label, (await label('i2'))!.label]).toEqual(['decode', 'prefill'])
 })
 
+test('a flip whose author stood still before the label was written does not undo the one that came after', async () => {
+  const { bus, clock, run, look, label } = setUp()
+  await run(labelAtStart(bus, clock, 'i1', 'prefill'))
+  await clock.advance(5_000)
+  const slow: Bus = {
+    ...bus,
+    bucket: (name) => {
+      const bucket = bus.bucket(name)
+      const stands = () => new Promise<void>((resolve) => clock.setTimer(1_000, resolve))
+      return { ...bucket, put: (key, ...rest) => (key === 'i1' ? stands().then(() => bucket.put(key, ...rest)) : bucket.put(key, ...rest)) }
+    },
+  }
+  const [early, operator] = [await look(), { ...ask('i1', 'encode'), force: true }]
+  const first = flip(slow, clock, ask('i1', 'decode'), early, RULES, 's1')
+  await clock.advance(500)
+  const note = (await run(bus.bucket('volley_labels').get(FLIPS_KEY)))!
+  const members = early.members.map((m) => (m.id === 'i1' ? { ...m, value: note.json<FlipNote>().value } : m))
+  expect(await run(flip(bus, clock, operator, { members, seen: note.revision }, RULES, 's2'))).toMatchObject({ status: 'applied' })
+  expect(await run(first)).toMatchObject({ status: 'applied' })
+  expect((await label('i1'))!.label).toBe('encode')
+})
+
 test('whoever flips what, and whatever they saw: no pool is emptied, and no label changes inside its dwell', async () => {
   const action = fc.record({
     instance: fc.constantFrom(...NAMES), label: fc.constantFrom<Label>('prefill', 'decode'), afterMs: fc.constantFrom(0, 300, 1_200),

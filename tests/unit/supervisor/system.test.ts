@@ -45,9 +45,18 @@ async function readyToyServe(
 }
 
 const gone = (group: number) =>
-  eventually(`no process of group ${group} is left`, () => groupOf(group).length === 0, 2000)
+  eventually(`no process of group ${group} is left`, () => groupOf(group).length === 0)
 const processOf = (group: number, word: string) => groupOf(group).find(({ words }) => words.includes(word))
-const ask = async (url: string) => await (await fetch(url)).json() as { pid: number; nats: string }
+interface Answer {
+  pid: number
+  nats: string
+}
+const ask = async (url: string) => await (await fetch(url)).json() as Answer
+/** A request that is at the gateway, and lasts so long. */
+async function running(http: string, ms: number): Promise<{ answer: Promise<Answer | 'cut off'> }> {
+  const response = await fetch(`${http}/?ms=${ms}`)
+  return { answer: response.json().catch(() => 'cut off') }
+}
 
 describe.skipIf(process.platform !== 'linux')('volley serve', () => {
   test('starts one process a role in its group, names them on their command lines, and hands each the NATS', async () => {
@@ -70,8 +79,7 @@ describe.skipIf(process.platform !== 'linux')('volley serve', () => {
 
   test('SIGTERM to the whole group: running requests finish, then everything ends with 0', async () => {
     const { serve, http, group } = await readyToyServe()
-    const answer = ask(`${http}/?ms=1000`)
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const { answer } = await running(http, 1_000)
     process.kill(-group, 'SIGTERM')
     expect(await answer).toHaveProperty('pid')
     expect(await serve.ended).toBe(0)
@@ -80,13 +88,15 @@ describe.skipIf(process.platform !== 'linux')('volley serve', () => {
 
   onNode('signals within one key press are one; a second stops at once', async () => {
     const { serve, http, group } = await readyToyServe()
-    const answer = ask(`${http}/?ms=60000`).catch(() => 'cut off')
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const { answer } = await running(http, 60_000)
     serve.child.kill('SIGINT')
     serve.child.kill('SIGINT')
     await new Promise((resolve) => setTimeout(resolve, 600))
     expect(serve.child.exitCode).toBeNull()
-    serve.child.kill('SIGINT')
+    await eventually('the second press is heard', () => {
+      serve.child.kill('SIGINT')
+      return serve.child.exitCode !== null
+    })
     expect(await serve.ended).toBe(130)
     expect(await answer).toBe('cut off')
     await gone(group)
@@ -94,8 +104,7 @@ describe.skipIf(process.platform !== 'linux')('volley serve', () => {
 
   onNode('--grace bounds how long it waits', async () => {
     const { serve, http, group } = await readyToyServe(['--grace', '300ms'])
-    const answer = ask(`${http}/?ms=60000`).catch(() => 'cut off')
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const { answer } = await running(http, 60_000)
     serve.child.kill('SIGTERM')
     expect(await serve.ended).toBe(0)
     expect(await answer).toBe('cut off')

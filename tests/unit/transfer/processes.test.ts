@@ -15,7 +15,6 @@ const MODES: TransferMode[] = hasUnixSockets ? ['unix', 'tcp', 'nats'] : ['tcp',
 const SIZE = 64 << 20
 const socketsOf = (pid: number): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith(`volley-${pid}-`))
 const failure = (promise: Promise<unknown>): Promise<{ code?: string }> => promise.then(() => ({}), (error) => error)
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 if (!natsServerPath) console.log('no nats-server at or above 2.12 found: transfers between processes are not tested')
 
@@ -70,7 +69,8 @@ describe.skipIf(!natsServerPath)('a transfer between processes', () => {
     const slowMs = mode === 'nats' ? 0 : 60_000
     const ticket = await owner.say<Ticket>({ do: 'offer', bytes: SIZE * 2, leaseMs: 60_000, slowMs })
     const pulling = failure(plane.pull(ticket, { attempt: 2, timeoutMs: 20_000, modes: [mode] }))
-    await pause(150)
+    // At once: a fast machine is through soon.
+    await expect.poll(async () => (await owner.say<HeldOffer[]>({ do: 'held' }))[0]?.attempt, { interval: 1 }).toBe(2)
     await owner.kill()
     expect((await pulling).code).toBe('transfer_failed')
     const again = await failure(plane.pull(ticket, { attempt: 3, timeoutMs: 5_000 }))
@@ -84,13 +84,13 @@ describe.skipIf(!natsServerPath)('a transfer between processes', () => {
       if (mode !== 'nats') await hold
       return { bytes: new Uint8Array(SIZE * 2), digest: 'd' }
     }
-    const ticket = plane.offer({ bytes: SIZE * 2, read }, { id: 'req', attempt: 1, leaseMs: 200 })
+    const ticket = plane.offer({ bytes: SIZE * 2, read }, { id: 'req', attempt: 1, leaseMs: 3_000 })
     const pulling = failure(receiver.say({ do: 'pull', ticket, attempt: 2, modes: [mode], timeoutMs: 20_000 }))
     await expect.poll(() => plane.held()[0]?.attempt, { interval: 10 }).toBe(2)
     await receiver.kill()
     letGo()
     await pulling
-    await expect.poll(() => plane.held(), { timeout: 5_000 }).toEqual([])
+    await expect.poll(() => plane.held()).toEqual([])
   })
 
   it('a killed process’s socket is swept by the next that starts', async () => {
@@ -120,6 +120,6 @@ describe.skipIf(!natsServerPath)('a transfer between processes', () => {
     await expect.poll(() => {
       gc()
       return made?.deref()
-    }, { timeout: 5_000 }).toBeUndefined()
+    }).toBeUndefined()
   })
 })

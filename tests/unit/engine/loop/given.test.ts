@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { GivenMark } from '../../../../runtime/engine/engine.ts'
 import { sample } from '../../../../runtime/engine/sampler.ts'
 import { givenRows } from '../../../../runtime/engine/vision/given.ts'
@@ -185,7 +185,7 @@ describe('ends', () => {
     return { engine, ...later, prefill: engine.prefill(job, signal) }
   }
   const freed = (engine: ReturnType<typeof waiting>['engine']) =>
-    vi.waitFor(() => expect(engine.stats()).toMatchObject({ blocksReserved: 0, prefillsWaiting: 0, holds: 0 }))
+    expect.poll(() => engine.stats()).toMatchObject({ blocksReserved: 0, prefillsWaiting: 0, holds: 0 })
 
   test('vectors that cannot be had fail their prefill with the same error', async () => {
     const { engine, prefill, lose, arrive } = waiting()

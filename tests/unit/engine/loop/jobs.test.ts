@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenOut } from '../../../../runtime/engine/engine.ts'
 import {
   closeToys,
@@ -85,7 +85,7 @@ describe('ends', () => {
     abort.abort()
     await expect(run.done).rejects.toMatchObject({ code: 'cancelled' })
     engine.release(hold)
-    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ blocksReserved: 0, decodesRunning: 0 }))
+    await expect.poll(() => engine.stats()).toMatchObject({ blocksReserved: 0, decodesRunning: 0 })
     await expect(generate(engine, prompt(9), drawn, { signal: abort.signal })).rejects.toMatchObject({
       code: 'cancelled',
     })

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenOut } from '../../../../runtime/engine/engine.ts'
 import type { EngineThread } from '../../../../runtime/engine/worker/client.ts'
 import { startEngine, type StartOptions } from '../../../../runtime/engine/worker/start.ts'
@@ -31,8 +31,6 @@ afterEach(async () => {
   await closeToys()
 })
 
-/** `vi.waitFor` gives up after a second by itself: a busy machine takes longer to start a thread's turn. */
-const SOON = { timeout: 20_000, interval: 10 }
 const long = { ...drawn, maxTokens: 400 }
 
 /** A decode that goes on until it is told otherwise; resolves at its first tokens. */
@@ -85,7 +83,7 @@ describe('an engine on its own thread', () => {
     expect(engine.stats()).toMatchObject({ holds: 1, blocksReserved: 9, blocksFree: 11, prefillTokensTotal: 33 })
     expect([engine.hasRoom(44), engine.hasRoom(45)]).toEqual([true, false])
     engine.release('h')
-    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0, blocksFree: 20 }), SOON)
+    await expect.poll(() => engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0, blocksFree: 20 })
   })
 
   test('hold() knows what is held, from the answer on until release()', async () => {
@@ -146,10 +144,10 @@ describe('pictures', () => {
     const engine = await start({ vision: { together: 1, callMs: 300 } })
     const abort = new AbortController()
     const gone = engine.encode!(encodeJob(toyImage(64, 48), [0, 1, 2, 3, 4, 5, 6, 7]), abort.signal)
-    await vi.waitFor(() => expect(engine.stats().encodeTilesWaiting).toBeGreaterThan(0), SOON)
+    await expect.poll(() => engine.stats().encodeTilesWaiting).toBeGreaterThan(0)
     abort.abort()
     await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
-    await vi.waitFor(() => expect(engine.stats().encodeTilesWaiting).toBe(0), SOON)
+    await expect.poll(() => engine.stats().encodeTilesWaiting).toBe(0)
   })
 
   test('vectors that are here, or come later, give the same tokens as on this thread', async () => {
@@ -160,7 +158,7 @@ describe('pictures', () => {
     const other = await start()
     const { given, arrive } = givenLater(marks)
     const late = generate(other, tokens, drawn, { given })
-    await vi.waitFor(() => expect(other.stats()).toMatchObject({ prefillsWaiting: 1, prefillTokensTotal: 3 }), SOON)
+    await expect.poll(() => other.stats()).toMatchObject({ prefillsWaiting: 1, prefillTokensTotal: 3 })
     arrive(1)
     arrive(0)
     expect((await late).tokens).toEqual(whole.tokens)
@@ -175,7 +173,7 @@ describe('pictures', () => {
     const short = [{ ...marks[0]!, vectors: Promise.resolve(new Float32Array(TOY_HIDDEN)) }]
     const refused = generate(engine, tokens, drawn, { given: short })
     await expect(refused).rejects.toMatchObject({ code: 'transfer_failed', remedy: expect.any(String) })
-    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ blocksReserved: 0, prefillsWaiting: 0 }), SOON)
+    await expect.poll(() => engine.stats()).toMatchObject({ blocksReserved: 0, prefillsWaiting: 0 })
   })
 
   test('an abort reaches a prefill that waits; what comes after it is dropped', async () => {
@@ -183,7 +181,7 @@ describe('pictures', () => {
     const abort = new AbortController()
     const { given, arrive } = givenLater(marks)
     const gone = generate(engine, tokens, drawn, { given, signal: abort.signal })
-    await vi.waitFor(() => expect(engine.stats().prefillsWaiting).toBe(1), SOON)
+    await expect.poll(() => engine.stats().prefillsWaiting).toBe(1)
     abort.abort()
     await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
     arrive(0)
@@ -208,7 +206,7 @@ describe('ends', () => {
     await expect(run.done).rejects.toMatchObject({ code: 'cancelled' })
     expect(outs.length).toBeLessThan(399)
     engine.release(hold)
-    await vi.waitFor(() => expect(engine.stats()).toMatchObject({ decodesRunning: 0, blocksReserved: 0 }), SOON)
+    await expect.poll(() => engine.stats()).toMatchObject({ decodesRunning: 0, blocksReserved: 0 })
     const late = engine.prefill({ hold: 'x', tokens: [1], sampling: drawn, choices: 1 }, abort.signal)
     await expect(late).rejects.toMatchObject({ code: 'cancelled' })
   })
@@ -218,7 +216,7 @@ describe('ends', () => {
     const { run, outs } = await running(engine, 2)
     const counts = () => byChoice(outs.flat(), 2).map(({ length }) => length) as [number, number]
     run.stop(1)
-    await vi.waitFor(() => expect(counts()[0] - counts()[1]).toBeGreaterThan(3), SOON)
+    await expect.poll(() => counts()[0] - counts()[1]).toBeGreaterThan(3)
     const [, stopped] = counts()
     run.stop(0)
     await run.done
@@ -248,7 +246,7 @@ describe('ends', () => {
     run.stop(0)
     expect(exits).toMatchObject([dead])
     engine.onExit((error) => exits.push(error))
-    await vi.waitFor(() => expect(exits).toHaveLength(2), SOON)
+    await expect.poll(() => exits).toHaveLength(2)
     await engine.close()
   })
 

@@ -31,13 +31,14 @@ switch (process.env[`TOY_${role.toUpperCase()}`]) {
     setInterval(() => {}, 1000)
 }
 
-/** Answers everything; `?ms=N` after N milliseconds. Told to stop, it first answers what it has. */
+/** Answers everything; `?ms=N` after N milliseconds, the head at once. Told to stop, it first answers what it has. */
 async function serveHttp(): Promise<void> {
   const { config } = await resolveConfig({ env: process.env })
   const server = createServer((request, response) => {
     const ms = Number(new URL(request.url ?? '', 'http://toy').searchParams.get('ms') ?? 0)
     response.setHeader('connection', 'close')
     if (process.env['TOY_GATEWAY'] === 'never-ready') response.statusCode = 503
+    response.flushHeaders()
     setTimeout(() => response.end(JSON.stringify({ pid: process.pid, nats: config.nats, instances: 99 })), ms)
   })
   server.listen(config.port, config.host)

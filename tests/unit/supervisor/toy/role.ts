@@ -31,14 +31,17 @@ switch (process.env[`TOY_${role.toUpperCase()}`]) {
     setInterval(() => {}, 1000)
 }
 
-/** Answers everything; `?ms=N` after N milliseconds. Told to stop, it first answers what it has. */
+/** Answers everything, `?ms=N` after N milliseconds, with how much is open. Told to stop, it first answers what it has. */
 async function serveHttp(): Promise<void> {
   const { config } = await resolveConfig({ env: process.env })
+  let open = 0
   const server = createServer((request, response) => {
+    open++
+    response.once('close', () => open--)
     const ms = Number(new URL(request.url ?? '', 'http://toy').searchParams.get('ms') ?? 0)
     response.setHeader('connection', 'close')
     if (process.env['TOY_GATEWAY'] === 'never-ready') response.statusCode = 503
-    setTimeout(() => response.end(JSON.stringify({ pid: process.pid, nats: config.nats, instances: 99 })), ms)
+    setTimeout(() => response.end(JSON.stringify({ pid: process.pid, nats: config.nats, instances: 99, open })), ms)
   })
   server.listen(config.port, config.host)
   onParentLine((line) => {

@@ -8,9 +8,31 @@ import { readFileSync } from 'node:fs'
 import module from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
-import { cache, isDeno, isScript } from './steps.mjs'
+import { cache, endQuiet, isDeno, isScript } from './steps.mjs'
 
 const POLL_MS = 250
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** Who started us, and npm above it: looked at before the set-up, which either may not outlive. */
+const parent = process.ppid
+const npm = isScript ? parentOfShell(parent) : undefined
+
+/** Until the returned function is called, this process ends with npm or by a signal, and what it runs quietly with it. */
+export function endWithNpm() {
+  const end = (signal) => {
+    endQuiet()
+    ignore()
+    process.kill(process.pid, signal)
+  }
+  const onNpm = () => end('SIGTERM')
+  const unwatch = watchNpm(onNpm, onNpm)
+  for (const signal of SIGNALS) process.on(signal, end)
+  const ignore = () => {
+    unwatch()
+    for (const signal of SIGNALS) process.off(signal, end)
+  }
+  return ignore
+}
 
 /** Where Node keeps what it made of our sources: the next process starts in half the time. Inherited by all of ours. */
 function keepCompiled() {
@@ -42,7 +64,7 @@ export function runChild(node, path, args, folder, { watchesParent }) {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     env: { ...process.env, VOLLEY_PARENT_FD: '3' },
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
   watchNpm(() => child.kill('SIGTERM'), () => process.exit(1))
   child.once('error', (error) => {
     process.stderr.write(`Cannot run ${node}: ${error.message}\n`)
@@ -56,13 +78,12 @@ export function runChild(node, path, args, folder, { watchesParent }) {
 }
 
 /**
- * Under `npm run`, npm starts a shell that starts this process; `deno task` starts it itself. `onParent`: our parent ended, as it does when npm is
- * asked to stop. `onNpm`: npm itself is gone although the shell still waits, as after a SIGKILL.
+ * Under `npm run`, npm starts a shell that starts this process; `deno task` starts it itself. `onParent`: our parent
+ * ended, as it does when npm is asked to stop. `onNpm`: npm itself is gone although the shell still waits, as after a
+ * SIGKILL. Gives back how to stop watching.
  */
 function watchNpm(onParent, onNpm) {
-  if (!isScript || process.platform === 'win32') return
-  const parent = process.ppid
-  const npm = parentOfShell(parent)
+  if (!isScript || process.platform === 'win32') return () => {}
   const timer = setInterval(() => {
     const parentGone = process.ppid !== parent
     if (!parentGone && (npm === undefined || lives(npm))) return
@@ -71,6 +92,7 @@ function watchNpm(onParent, onNpm) {
     else onNpm()
   }, POLL_MS)
   timer.unref()
+  return () => clearInterval(timer)
 }
 
 /** The parent of a shell, where /proc says it; undefined when the parent is no shell. */

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { ensureDependencies } from './dependencies.mjs'
-import { runChild, runHere } from './launch.mjs'
+import { endWithNpm, runChild, runHere } from './launch.mjs'
 import { ensureNode } from './node.mjs'
 import { isScript, root, SetupError } from './steps.mjs'
 
@@ -26,8 +26,10 @@ async function main() {
   if (target === undefined) {
     throw new SetupError(`Cannot run "${what}"`, `say one of ${Object.keys(TARGETS).join(', ')}`, 'unknown_command', 2)
   }
+  const isReady = endWithNpm()
   const node = await ensureNode()
   await ensureDependencies(node)
+  isReady()
   const module = join(root, target.module)
   if (!existsSync(module)) throw new SetupError(`Cannot find ${module}`, 'check out the project again', 'internal', 1)
   const args = [...target.args, ...given]

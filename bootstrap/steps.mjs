@@ -62,16 +62,26 @@ export async function step(label, work) {
   }
 }
 
+/** Commands that run quietly now. */
+const running = new Set()
+
+/** Ends them: whoever is stopped leaves none behind. */
+export const endQuiet = () => running.forEach((child) => child.kill())
+
 /** Runs a command without input; gives its exit code and the end of what it wrote. Never throws. */
 export function quietly(command, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true, ...options })
+    running.add(child)
     let output = ''
     const take = (chunk) => (output = (output + chunk).slice(-4000))
     child.stdout.on('data', take)
     child.stderr.on('data', take)
     child.once('error', (error) => resolve({ code: -1, output: error.message }))
-    child.once('close', (code) => resolve({ code: code ?? -1, output: output.trim() }))
+    child.once('close', (code) => {
+      running.delete(child)
+      resolve({ code: code ?? -1, output: output.trim() })
+    })
   })
 }
 

@@ -23,7 +23,7 @@ export async function findOrStart(input: Input, signal: AbortSignal): Promise<Do
   const url = input.text('url')
   if (url !== undefined) return { url: url.replace(/\/+$/, ''), apiKey, stop: async () => {} }
   const wanted = config.model === undefined ? undefined : await locateModel(config.model)
-  const running = await localSystem()
+  const running = await localSystem('url')
   if (running && (wanted === undefined || wanted === running.model)) {
     return { url: running.http, apiKey, stop: async () => {} }
   }

@@ -7,13 +7,13 @@ import type { Client } from '../runtime/client/mod.ts'
 import { VolleyError } from '../runtime/errors.ts'
 import type { Input } from './command.ts'
 
-/** The only `volley serve` on this machine, if any. Error: `runtime_ambiguous`. */
-export async function localSystem(): Promise<RunningSystem | undefined> {
+/** The only `volley serve` on this machine, if any; `flag` says which. Error: `runtime_ambiguous`. */
+export async function localSystem(flag: 'nats' | 'url'): Promise<RunningSystem | undefined> {
   const systems = await runningSystems()
   if (systems.length < 2) return systems[0]
   const list = systems.map(({ pid, nats, http }) => `${http} (process ${pid}, --nats ${nats})`).join(', ')
   throw new VolleyError('runtime_ambiguous', `Several systems run on this machine: ${list}`, {
-    remedy: 'say which by --nats URL',
+    remedy: `say which by --${flag} URL`,
   })
 }
 
@@ -21,7 +21,7 @@ export async function localSystem(): Promise<RunningSystem | undefined> {
 async function findNats(input: Input): Promise<string> {
   const { config: { nats } } = await input.resolve()
   if (nats !== undefined) return nats
-  const system = await localSystem()
+  const system = await localSystem('nats')
   if (system) return system.nats
   throw new VolleyError('bus_unreachable', 'No running system was found on this machine', {
     remedy: 'start one by `volley serve`, or name one by --nats nats://HOST:PORT',

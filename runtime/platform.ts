@@ -56,18 +56,18 @@ export function onParentLine(callback: (line: string) => void): boolean {
 
 /** Holds what was fetched and can be again: models, the nats-server. `VOLLEY_CACHE`, else the user's cache folder. */
 export function cacheDir(...parts: string[]): string {
-  return join(process.env['VOLLEY_CACHE'] ?? join(userDir('XDG_CACHE_HOME', '.cache'), 'volley'), ...parts)
+  return join(process.env['VOLLEY_CACHE'] || join(userDir('XDG_CACHE_HOME', '.cache'), 'volley'), ...parts)
 }
 
 /** What a running system leaves while it runs. `VOLLEY_STATE`, else the user's state folder. */
 export function stateDir(...parts: string[]): string {
-  return join(process.env['VOLLEY_STATE'] ?? join(userDir('XDG_STATE_HOME', '.local/state'), 'volley'), ...parts)
+  return join(process.env['VOLLEY_STATE'] || join(userDir('XDG_STATE_HOME', '.local/state'), 'volley'), ...parts)
 }
 
-/** A folder of the user's own, as the XDG base directories have it; on Windows the local application data. */
+/** A folder of the user's own, as XDG has it: a variable set to nothing is not set. On Windows the local application data. */
 function userDir(variable: string, fallback: string): string {
   const windows = process.platform === 'win32' ? process.env['LOCALAPPDATA'] : undefined
-  return process.env[variable] ?? windows ?? join(homedir(), fallback)
+  return process.env[variable] || windows || join(homedir(), fallback)
 }
 
 /** Whether a process of this id lives. */

@@ -74,7 +74,10 @@ export async function startSystem(config: Config, options: SystemOptions): Promi
     return failure === undefined
   }
   try {
-    if (config.nats === undefined) server = await startNatsServer((await ensureServer(progress)).path, runDir, signal)
+    if (config.nats === undefined) {
+      const { path } = await ensureServer(progress, signal)
+      server = await startNatsServer(path, runDir, signal)
+    }
     const nats = config.nats ?? server!.url
     onNats?.(nats)
     const id = newId('').slice(1, 7)

@@ -61,7 +61,8 @@ async function agree({ has, output }: Input, gpu: boolean, signal: AbortSignal):
   if (!process.stdin.isTTY) throw declined('Nobody is here to agree to this')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    const answer = await terminal.question('Go on? [y/N] ', { signal })
+    // Who stops it here has not agreed.
+    const answer = await terminal.question('Go on? [y/N] ', { signal }).catch(() => '')
     if (!/^y(?:es)?$/i.test(answer.trim())) throw declined('Nothing was done')
   } finally {
     terminal.close()

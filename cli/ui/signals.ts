@@ -3,6 +3,7 @@
  * @module
  */
 import process from 'node:process'
+import { VolleyError } from '../../runtime/errors.ts'
 
 /**
  * npm, its shell and the bootstrap each pass one key press on: what comes within this is the same one.
@@ -23,9 +24,10 @@ export function onStopSignals(onFirst: () => void, onSecond: () => void): () => 
   return () => signals.forEach((signal) => process.off(signal, heard))
 }
 
-/** A signal that fires at the first wish to stop; the second ends the process. */
+/** A signal that fires, with `cancelled`, at the first wish to stop; the second ends the process. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController()
-  onStopSignals(() => controller.abort(), () => process.exit(130))
+  const stopped = new VolleyError('cancelled', 'Stopped by a signal before it was done')
+  onStopSignals(() => controller.abort(stopped), () => process.exit(130))
   return controller.signal
 }

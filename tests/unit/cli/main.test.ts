@@ -73,6 +73,7 @@ describe('volley', () => {
     ['a NATS that is not there', ['ps', '--nats', 'nats://127.0.0.1:1'], 3, '[bus_unreachable]'],
     ['a role without NATS', ['instance'], 2, 'volley instance needs a nats-server to join'],
     ['a name that is none', ['pull', '../x'], 2, 'Cannot pull "../x"'],
+    ['a word that every object knows', ['pull', 'constructor'], 2, 'Cannot pull "constructor"'],
     ['a benchmark that is none', ['bench', 'zzz'], 2, 'Unknown benchmark "zzz"'],
   ])('refuses %s, in one line without a stack', (_, argv, code, text) => {
     const got = volley(argv)
@@ -138,7 +139,8 @@ describe('volley', () => {
     })
     const { code, stderr } = volley(['ps'])
     for (const { pid, nats, http } of systems) expect(stderr).toContain(`${http} (process ${pid}, --nats ${nats})`)
-    expect([code, stderr.includes('[runtime_ambiguous]')]).toEqual([2, true])
+    expect([code, stderr.includes('say which by --nats URL [runtime_ambiguous]')]).toEqual([2, true])
+    expect(volley(['run', 'Hello']).stderr).toContain('say which by --url URL [runtime_ambiguous]')
     rmSync(join(folder, 'run'), { recursive: true })
   })
 })

@@ -1,5 +1,5 @@
 import { lacks } from '../../helpers/lacks.ts'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -11,6 +11,7 @@ import { renderConf } from '../../../actors/supervisor/nats-server/conf.ts'
 import { fetchServer } from '../../../actors/supervisor/nats-server/fetch.ts'
 import { ensureServer, findServer } from '../../../actors/supervisor/nats-server/mod.ts'
 import { isNewEnough, PINNED } from '../../../actors/supervisor/nats-server/versions.ts'
+import { eventually } from '../../helpers/processes.ts'
 import { zip } from '../../helpers/zip.ts'
 
 const before = { ...process.env }
@@ -88,7 +89,10 @@ describe.skipIf(lacks(process.platform !== 'linux', 'the pinned wheel of the tes
     await once(server, 'listening')
     releases = `http://127.0.0.1:${(server.address() as { port: number }).port}`
   })
-  afterEach(() => void server.close())
+  afterEach(() => {
+    server.closeAllConnections()
+    server.close()
+  })
 
   const machine = process.arch === 'x64' ? 'amd64' : process.arch
   const name = `nats-server-v${PINNED}-linux-${machine}`
@@ -111,7 +115,31 @@ describe.skipIf(lacks(process.platform !== 'linux', 'the pinned wheel of the tes
     const got = await fetchServer({ releases })
     expect(got).toMatchObject({ version: PINNED, origin: 'fetched now: official release' })
     expect(execFileSync(got.path).toString()).toContain(PINNED)
-    expect(readdirSync(join(folder, 'cache'))).toEqual([`nats-server-${PINNED}`])
+    expect(readdirSync(join(folder, 'cache'), { recursive: true })).toEqual([
+      `nats-server-${PINNED}`,
+      join(`nats-server-${PINNED}`, 'nats-server'),
+    ])
+  })
+
+  test.each(['the release is silent', 'pip is silent'])('told to stop while %s, it stops and leaves nothing', async (silent) => {
+    const stop = new AbortController()
+    const reason = new Error('stopped')
+    const asked = () => stop.abort(reason)
+    if (silent === 'pip is silent') {
+      fake('bin/go', 'asked although it was to stop')
+      const python = fake('bin/python3', '')
+      writeFileSync(python, `#!/bin/sh\necho > ${folder}/asked\nexec /bin/sleep 30\n`)
+      process.env['PATH'] = join(folder, 'bin')
+      void eventually('pip is asked', () => existsSync(join(folder, 'asked'))).then(asked)
+    } else {
+      server.removeAllListeners('request')
+      server.on('request', asked)
+    }
+    const began: string[] = []
+    const progress = { begin: (label: string) => began.push(label), at: () => {}, end: () => {} }
+    await expect(fetchServer({ releases, progress, signal: stop.signal })).rejects.toBe(reason)
+    expect(began.at(-1)).toContain(silent === 'pip is silent' ? 'Python wheel' : 'official release')
+    expect(readdirSync(join(folder, 'cache'))).toEqual([])
   })
 
   test('two at once both succeed', async () => {

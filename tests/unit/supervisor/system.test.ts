@@ -212,6 +212,6 @@ async function greets(url: string): Promise<boolean> {
     socket.once('data', (chunk) => (socket.destroy(), resolve(chunk.toString().startsWith('INFO')))).once(
       'error',
       () => resolve(false),
-    )
+    ).once('close', () => resolve(false))
   })
 }

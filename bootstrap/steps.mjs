@@ -109,7 +109,7 @@ export function npmReason(output) {
 /** Runs `work` while no other process does the same. A lock whose owner is gone is taken over. */
 export async function locked(name, work) {
   const lock = join(cache, 'locks', name)
-  await mkdir(dirname(lock), { recursive: true })
+  await mkdir(dirname(lock), { recursive: true }).catch((error) => unwritable(lock, error))
   while (!(await take(lock))) await new Promise((resolve) => setTimeout(resolve, 100))
   try {
     return await work()
@@ -118,15 +118,17 @@ export async function locked(name, work) {
   }
 }
 
+function unwritable(path, error) {
+  throw new SetupError(`Cannot write ${path}: ${error.message}`, 'set VOLLEY_CACHE to a folder you may write', 'cannot_write')
+}
+
 async function take(lock) {
   try {
     await mkdir(lock)
     await writeFile(join(lock, 'pid'), String(process.pid))
     return true
   } catch (error) {
-    if (error.code !== 'EEXIST') {
-      throw new SetupError(`Cannot write ${lock}: ${error.message}`, 'set VOLLEY_CACHE to a folder you may write')
-    }
+    if (error.code !== 'EEXIST') unwritable(lock, error)
   }
   const owner = await ownerOf(lock)
   if (owner === 'alive') return false

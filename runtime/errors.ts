@@ -71,6 +71,7 @@ export const ERROR_KINDS = {
   download_failed: server(500, 3),
   checksum_mismatch: server(500),
   setup_failed: server(500, 3),
+  cannot_write: server(500, 3),
   // the command line
   unknown_flag: caller(400, 2),
   invalid_flag: caller(400, 2),
@@ -124,9 +125,17 @@ export function isVolleyError(error: unknown, code?: ErrorCode): error is Volley
   return code === undefined ? typeof e.code === 'string' && e.code in ERROR_KINDS : e.code === code
 }
 
-/** Anything thrown, as a VolleyError. */
+/** What systems say when a file or folder cannot be made or filled: a person has to mend that. */
+const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'])
+
+/** Anything thrown, as a VolleyError: of `code`, or `cannot_write` where the system refused a file. */
 export function toVolleyError(error: unknown, code: ErrorCode = 'internal'): VolleyError {
   if (isVolleyError(error)) return error
   const message = error instanceof Error ? error.message : String(error)
+  const { code: reason, path } = (error ?? {}) as { code?: unknown; path?: unknown }
+  if (code === 'internal' && typeof path === 'string' && UNWRITABLE.has(reason as string)) {
+    const remedy = 'make room or rights there, or choose other folders by VOLLEY_CACHE and VOLLEY_STATE.'
+    return new VolleyError('cannot_write', message, { remedy, param: path, cause: error })
+  }
   return new VolleyError(code, message, { cause: error })
 }

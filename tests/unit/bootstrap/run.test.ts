@@ -132,6 +132,14 @@ describe.skipIf(lacks(process.platform === 'win32' || 'Deno' in globalThis, 'the
     }
   })
 
+  test('a cache that cannot be a folder is one error', async () => {
+    put('cache', '')
+    const program = bootstrap(['volley'], { PATH: fakeNpm(), VOLLEY_CACHE: join(project, 'cache') })
+    expect(await program.ended).toBe(3)
+    expect(program.stderr()).toMatch(/^Cannot write .*cache.* To fix: set VOLLEY_CACHE .* \[cannot_write\]\n$/)
+    expect(npmCalls()).toEqual([])
+  })
+
   test.skipIf(process.platform !== 'linux').each(['npm', 'the bootstrap'])('%s is stopped while it installs: nothing is left', async (who) => {
     // The shell that npm starts, and that ends with npm.
     const script = `"${process.execPath}" "${join(project, 'bootstrap', 'run.mjs')}" volley stay; true`

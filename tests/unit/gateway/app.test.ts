@@ -258,6 +258,8 @@ describe('for operators', () => {
   })
 
   it('/ says where to go', async () => {
-    expect((await get('/')).body).toContain('/v1/chat/completions')
+    const { body } = await get('/')
+    expect(body).toContain('/v1/chat/completions')
+    expect(body).not.toMatch(/[{}]/)
   })
 })

@@ -108,7 +108,7 @@ async function startSystem(join_: (name: string) => Promise<Bus>, stops: (() => 
   const plane = await directPlane({ owner: 'bench', incarnation: 'x', bus: gatewayBus })
   stops.push(() => plane.close())
   const admissions = new Admissions({ bus: gatewayBus, clock, gateway: 'bench', accuracy: new AccuracyKeeper(gatewayBus, 'bench') })
-  return new ClusterFront({ bus: gatewayBus, clock, gateway: 'bench', text: idleText, cluster, plane, admissions, maxOpen: 10_000 })
+  return new ClusterFront({ bus: gatewayBus, clock, gateway: 'bench', text: idleText, prompts: async () => [], cluster, plane, admissions, maxOpen: 10_000 })
 }
 
 async function framework(front: ClusterFront, requests: number, concurrency: number, json: boolean): Promise<void> {

@@ -5,6 +5,7 @@
 import type { Bus } from '../../runtime/bus/bus.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
+import type { Prompts } from '../../runtime/engine/text/prompts.ts'
 import { ERROR_KINDS, type ErrorCode, VolleyError } from '../../runtime/errors.ts'
 import { newId, toToken } from '../../runtime/ids.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
@@ -26,6 +27,7 @@ export interface ClusterFrontOptions {
   /** This gateway's id: one subject token, new for every life of the process. */
   gateway: string
   text: TextModel
+  prompts: Prompts
   /** Where the model sees. */
   pictures?: PictureSide
   cluster: Cluster
@@ -51,10 +53,11 @@ export class ClusterFront implements Front {
   }
 
   models() {
-    const { text, pictures, cluster } = this.options
+    const { text, prompts, pictures, cluster } = this.options
     const name = toToken(text.name)
     const limits = cluster.view().instances.filter((i) => i.model === name).map((i) => i.contextLength)
-    return [{ text: { ...text, contextLength: Math.min(text.contextLength, ...limits) }, createdMs: this.createdMs, ...(pictures && { pictures }) }]
+    const contextLength = Math.min(text.contextLength, ...limits)
+    return [{ text: { ...text, contextLength }, prompts, createdMs: this.createdMs, ...(pictures && { pictures }) }]
   }
 
   stats(): FrontStats {

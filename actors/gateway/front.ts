@@ -6,6 +6,7 @@
 import type { JsonObject } from '../../runtime/json.ts'
 import type { SamplingParams, TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
+import type { Prompts } from '../../runtime/engine/text/prompts.ts'
 import type { ExpandImages } from '../../runtime/engine/vision/prompt.ts'
 import type { ImageSettings } from '../../runtime/engine/vision/settings.ts'
 
@@ -18,6 +19,8 @@ export interface PictureSide {
 /** A model that can be asked for now. Its name in the API is `text.name`. */
 export interface ServedModel {
   readonly text: TextModel
+  /** What people ask, as token ids; long texts do not keep this thread. */
+  readonly prompts: Prompts
   /** Undefined = it sees no pictures. */
   readonly pictures?: PictureSide
   /** Wall clock, ms. */

@@ -6,6 +6,7 @@ import { subjects } from '../../runtime/bus/subjects.ts'
 import { realClock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config/mod.ts'
 import { openText } from '../../runtime/engine/text/mod.ts'
+import { promptsOf } from '../../runtime/engine/text/prompts.ts'
 import { newId, toToken } from '../../runtime/ids.ts'
 import type { Json } from '../../runtime/json.ts'
 import { locateModel } from '../../runtime/models/locate.ts'
@@ -50,7 +51,7 @@ export async function runGateway(config: Config, signal: AbortSignal): Promise<v
   const stopSaving = every(realClock, SAVE_MS, () => void accuracy.save().catch(() => undefined))
   const admissions = new Admissions({ bus, clock: realClock, gateway, accuracy })
   const front = new ClusterFront({
-    bus, clock: realClock, gateway, text, cluster, plane, admissions, maxOpen: MAX_OPEN, ...(pictures && { pictures }),
+    bus, clock: realClock, gateway, text, prompts: promptsOf(path, text), cluster, plane, admissions, maxOpen: MAX_OPEN, ...(pictures && { pictures }),
     onError: (error, request) => log.error({ err: error, request }, 'request'),
   })
   const presence = new Presence(bus, realClock, 'volley_gateways', gateway, () => ({ state: 'up', ...front.stats() } as unknown as Json))

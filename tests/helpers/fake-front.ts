@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Front, FrontStats, OpenRequest, PictureSide, RequestDetails, Submission } from '../../actors/gateway/front.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
+import { encodePrompt, type PromptText } from '../../runtime/engine/text/prompts.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { isToken, newId } from '../../runtime/ids.ts'
 import { byteModel, END } from './byte-model.ts'
@@ -47,7 +48,8 @@ export class FakeFront implements Front {
 
   models() {
     const sees = this.pictures && { pictures: this.pictures }
-    return this.texts.map((text) => ({ text, createdMs: 1_700_000_000_000, ...sees }))
+    const prompts = (text: TextModel) => async (prompt: PromptText) => encodePrompt(text, prompt)
+    return this.texts.map((text) => ({ text, prompts: prompts(text), createdMs: 1_700_000_000_000, ...sees }))
   }
 
   stats(): FrontStats {

@@ -18,6 +18,7 @@ import { memoryBus, type Fate, type Operation } from '../../runtime/bus/memory.t
 import { MemoryServer } from '../../runtime/bus/memory-server.ts'
 import type { TokenOut } from '../../runtime/engine/engine.ts'
 import type { TextModel } from '../../runtime/engine/text.ts'
+import { encodePrompt } from '../../runtime/engine/text/prompts.ts'
 import type { ImageDecoder } from '../../runtime/engine/vision/decode.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import type { Label, Policy } from '../../runtime/policy/policy.ts'
@@ -130,7 +131,7 @@ export class MemoryCluster {
       await new Presence(bus, clock, 'volley_gateways', 'g1', () => ({ state: 'up' })).renew()
       const plane = await this.plane('g1', 'life')
       const admissions = new Admissions({ bus, clock, gateway: 'g1', accuracy: new AccuracyKeeper(bus, 'g1') })
-      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text, cluster, plane, admissions, maxOpen: 100, onError: (e) => this.errors.push(e) })
+      this.front = new ClusterFront({ bus, clock, gateway: 'g1', text, prompts: async (prompt) => encodePrompt(text, prompt), cluster, plane, admissions, maxOpen: 100, onError: (e) => this.errors.push(e) })
       ready = true
     }
     void up().catch((e) => this.errors.push(e))

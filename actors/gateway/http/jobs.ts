@@ -3,14 +3,15 @@
  * @module
  */
 import type { TextModel } from '../../../runtime/engine/text.ts'
+import { chatLength } from '../../../runtime/engine/text/prompts.ts'
 import { VolleyError } from '../../../runtime/errors.ts'
-import type { Front, SubmittedPicture } from '../front.ts'
+import type { Front, ServedModel, SubmittedPicture } from '../front.ts'
 import type { PictureDoor } from '../pictures/door.ts'
 import { chatShape } from './chat.ts'
 import { completionShape } from './completion.ts'
 import type { Job } from './generate.ts'
 import type { HttpLimits } from './limits.ts'
-import { chatLength, toChatMessages } from './messages.ts'
+import { toChatMessages } from './messages.ts'
 import { type Caller, chatPrompt } from './pictures.ts'
 import { checkTokenId, toSampling } from './sampling.ts'
 import { chatSchema, completionSchema, type Prompt, type SamplingBody } from './schemas.ts'
@@ -29,7 +30,7 @@ export function modelOf(front: Front, name: string) {
 }
 
 /** A body as a Job. */
-export type Prepare = (raw: Record<string, unknown>, caller: Caller) => Job | Promise<Job>
+export type Prepare = (raw: Record<string, unknown>, caller: Caller) => Promise<Job>
 
 export function chatJob(front: Front, limits: HttpLimits, door: PictureDoor): Prepare {
   const schema = chatSchema(limits)
@@ -70,17 +71,17 @@ export function chatJob(front: Front, limits: HttpLimits, door: PictureDoor): Pr
 
 export function completionJob(front: Front, limits: HttpLimits): Prepare {
   const schema = completionSchema(limits)
-  return (raw) => {
+  return async (raw, { signal }) => {
     const { body, ignored } = validate(schema, raw)
-    const model = modelOf(front, body.model).text
+    const served = modelOf(front, body.model)
     if (body.best_of !== undefined && body.best_of !== (body.n ?? 1)) {
       throw new VolleyError('unsupported_parameter', '"best_of" is supported only where it equals "n"', {
         param: 'best_of',
       })
     }
     return jobOf(body, limits, {
-      model,
-      prompt: promptIds(body.prompt, model, limits),
+      model: served.text,
+      prompt: await promptIds(body.prompt, served, limits, signal),
       pictures: [],
       imageTokens: 0,
       maxTokens: body.max_tokens,
@@ -146,21 +147,21 @@ function jobOf(body: SamplingBody, limits: HttpLimits, prepared: Prepared): Job 
   }
 }
 
-function promptIds(prompt: Prompt, model: TextModel, limits: HttpLimits): number[] {
+async function promptIds(prompt: Prompt, served: ServedModel, limits: HttpLimits, signal: AbortSignal): Promise<number[]> {
   if (typeof prompt === 'string') {
     checkLength(prompt.length, limits, 'prompt')
-    return model.encode(prompt, { addBos: true })
+    return await served.prompts({ text: prompt }, signal)
   }
   const [first, ...more] = prompt
   if (typeof first === 'string' || Array.isArray(first)) {
-    if (more.length === 0) return promptIds(first, model, limits)
+    if (more.length === 0) return await promptIds(first, served, limits, signal)
     throw new VolleyError('unsupported_parameter', `Several prompts in one request are not supported yet`, {
       param: 'prompt',
       remedy: 'send one request a prompt',
     })
   }
   const ids = prompt as number[]
-  for (const id of ids) checkTokenId(id, model, 'prompt')
+  for (const id of ids) checkTokenId(id, served.text, 'prompt')
   return ids
 }
 

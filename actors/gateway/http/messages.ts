@@ -35,13 +35,6 @@ export function toChatMessages(messages: ChatBody['messages']): { messages: Chat
   return { messages: shown, pictures }
 }
 
-/** Characters of text in the messages. */
-export const chatLength = (messages: readonly ChatMessage[]): number =>
-  messages.reduce((sum, { content }) => {
-    const texts = typeof content === 'string' ? [content] : content.map((p) => (p.type === 'text' ? p.text : ''))
-    return sum + texts.join('').length
-  }, 0)
-
 function contentOf(message: BodyMessage, param: string, pictures: PicturePart[]): ChatMessage['content'] {
   const { role, content } = message
   if (typeof content === 'string') return content

@@ -29,15 +29,15 @@ export interface Caller {
 
 /**
  * Token ids of a chat. Pictures are fetched here, and decoded by `check`, so that what does not fit the context is never
- * decoded. Errors: `model_has_no_vision`, `template_failed` and those of PictureDoor.
+ * decoded. Errors: `model_has_no_vision`, those of PictureDoor and of Prompts.
  */
 export async function chatPrompt(
-  { text, pictures: side }: ServedModel,
+  { text, prompts, pictures: side }: ServedModel,
   door: PictureDoor,
   { messages, pictures: parts }: { messages: ChatMessage[]; pictures: readonly PicturePart[] },
   { signal, hold }: Caller,
 ): Promise<ChatPrompt> {
-  if (parts.length === 0) return { prompt: text.chat(messages), pictures: [], imageTokens: 0, check: async () => {} }
+  if (parts.length === 0) return { prompt: await prompts({ messages }, signal), pictures: [], imageTokens: 0, check: async () => {} }
   if (side === undefined) {
     throw new VolleyError('model_has_no_vision', `Model "${text.name}" sees no pictures`, {
       param: parts[0]!.param,
@@ -46,7 +46,7 @@ export async function chatPrompt(
   }
   const files = await door.load(parts, signal, hold)
   const layouts = files.map(({ header }, i) => imageLayout(cutting(side.settings, parts[i]!), header.seen))
-  const { tokens, tileStarts } = side.expand(text.chat(messages), layouts)
+  const { tokens, tileStarts } = side.expand(await prompts({ messages }, signal), layouts)
   return {
     prompt: tokens,
     pictures: files.map((picture, i) => ({

@@ -8,7 +8,7 @@
  */
 import type { Sharp, SharpOptions } from 'sharp'
 import { VolleyError } from '../../errors.ts'
-import { Gate } from './gate.ts'
+import { Gate } from '../gate.ts'
 import { damaged } from './header-parts.ts'
 import { type ImageHeader, type ImageLimits, readImageHeader } from './header.ts'
 import type { RgbImage } from './image.ts'

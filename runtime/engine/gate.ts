@@ -2,7 +2,7 @@
  * Lets so many tasks run at once and makes the others wait in order. Knows nothing of what they do.
  * @module
  */
-import { VolleyError } from '../../errors.ts'
+import { VolleyError } from '../errors.ts'
 
 export class Gate {
   #free: number
@@ -48,4 +48,4 @@ export class Gate {
   }
 }
 
-const given = () => new VolleyError('cancelled', 'The picture was given up: its request was cancelled')
+const given = () => new VolleyError('cancelled', 'It was given up: its request was cancelled')

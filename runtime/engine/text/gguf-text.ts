@@ -23,7 +23,11 @@ export function ggufText(gguf: GgufFile, name: string): TextParts {
   const architecture = gguf.text('general.architecture')
   const pieces = gguf.texts('tokenizer.ggml.tokens') ?? []
   const { tokenizer, addBos } = readTokenizer(gguf, pieces)
-  const idOf = (role: string) => gguf.number(`tokenizer.ggml.${role}_token_id`)
+  const idOf = (role: string) => {
+    const id = gguf.number(`tokenizer.ggml.${role}_token_id`)
+    // Some files write an id beyond the vocabulary where there is none.
+    return id !== undefined && (pieces.length === 0 || id < pieces.length) ? id : undefined
+  }
   const templateTokens: Record<string, string> = {}
   for (const [role, key] of Object.entries(ROLES)) {
     const text = pieces[idOf(role) ?? -1]

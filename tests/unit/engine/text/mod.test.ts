@@ -281,6 +281,11 @@ describe('openText() on GGUF metadata', () => {
     expect(model.decode([id('▁hello')])).toBe(' hello')
   })
 
+  test('the id of a token that is in no vocabulary is no id', () => {
+    const model = openGguf({ ...spm, 'tokenizer.ggml.bos_token_id': ['u32', 0xffffffff] })
+    expect(model.encode('hello', { addBos: true })).toEqual([id('▁hello')])
+  })
+
   test('byte-level BPE: the pre-tokenizer is taken by name, never guessed', () => {
     const vocabulary = { ...(byteTokenizer()['model'] as { vocab: Record<string, number> }).vocab }
     const pieces = Object.entries(vocabulary).sort((a, b) => a[1] - b[1]).map(([piece]) => piece)

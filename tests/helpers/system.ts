@@ -16,8 +16,8 @@ import { NOTHING_LEFT, SystemWatch } from './system-watch.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_MS = 60_000
 const STOP_MS = 15_000
-/** Long enough for any machine, short against a KV lease: what was freed within it did not wait for a lease to end. */
-export const SOON_MS = 15_000
+/** Short against a KV lease: what was freed within it did not wait for a lease to end. */
+export const SOON_MS = 5_000
 /** Lines of the log that a failure shows. */
 const LOG_LINES = 60
 

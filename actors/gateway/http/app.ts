@@ -13,7 +13,7 @@ import { requireKey } from './auth.ts'
 import { errorResponse } from './errors.ts'
 import { defaultLimits, type HttpLimits } from './limits.ts'
 import { HttpMetrics } from './metrics.ts'
-import type { Route } from './route.ts'
+import { type Route, shownPath } from './route.ts'
 import { routeTable } from './routes.ts'
 
 export type Log = Pick<BaseLogger, 'debug' | 'error'>
@@ -64,7 +64,7 @@ export function createApp({ front, apiKeys = [], limits: given = {}, clock = rea
   app.notFound((c) => {
     const known = [...new Set(routes.map(({ path }) => path))].filter((path) => path.startsWith('/v1/'))
     throw new VolleyError('unsupported_endpoint', `There is no ${c.req.path} here`, {
-      remedy: `use one of: ${known.map((path) => path.replace(/\{.*\}/, '')).join(', ')}`,
+      remedy: `use one of: ${known.map(shownPath).join(', ')}`,
     })
   })
   return app

@@ -11,3 +11,6 @@ export interface Route {
   summary: string
   handle: (c: Context) => Response | Promise<Response>
 }
+
+/** A path as people are shown it: a parameter's pattern is the router's affair. */
+export const shownPath = (path: string): string => path.replace(/\{.*\}/, '')

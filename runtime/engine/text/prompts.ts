@@ -51,8 +51,8 @@ export function promptsOf(path: string, model: TextModel): Prompts {
 /** Characters of a chat, without what its template adds. */
 export const chatLength = (messages: readonly ChatMessage[]): number =>
   messages.reduce((sum, { content }) => {
-    const texts = typeof content === 'string' ? [content] : content.map((part) => (part.type === 'text' ? part.text : ''))
-    return sum + texts.join('').length
+    if (typeof content === 'string') return sum + content.length
+    return content.reduce((all, part) => all + (part.type === 'text' ? part.text.length : 0), sum)
   }, 0)
 
 async function onThread(order: PromptOrder, signal: AbortSignal): Promise<number[]> {

@@ -132,7 +132,7 @@ describe.skipIf(noSystem !== undefined)('encode instances', () => {
         const living = new Set(system.processes().map(({ pid }) => pid))
         const all = system.watch.instances().filter(({ pid }) => living.has(pid))
         return all.length === 4 && new Map(all.map(({ id, pid }) => [id, pid]))
-      }, 2 * SOON_MS)
+      }, 30_000)
       // At once, within the callback: the tiles are done a few milliseconds later.
       const began = system.watch.next(({ state, instance, detail }) => {
         if (state !== 'prefill') return false

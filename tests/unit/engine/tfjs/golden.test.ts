@@ -103,8 +103,9 @@ describe.skipIf(absent)('tfjsForward() agrees with the float64 reference', () =>
     ['stories260K', 'stories260K-hf.safetensors', hf, 'cpu', 1],
     ['babyllama105', 'babyllama105.bin', () => llama2cSource(`${models}babyllama105.bin`), 'wasm', 3],
     ...onTensorflow.flatMap((backend): typeof runs => [
+      ['stories260K', 'stories260K.bin', () => llama2cSource(`${models}stories260K.bin`), backend, 3],
       ['stories260K', 'stories260K-hf.safetensors', hf, backend, 1],
-      ['babyllama105', 'babyllama105.bin', () => llama2cSource(`${models}babyllama105.bin`), backend, 1],
+      ['babyllama105', 'babyllama105.bin', () => llama2cSource(`${models}babyllama105.bin`), backend, 2],
     ]),
   ]
   it.each(runs)('%s from %s', async (name, _, source, backend, most) => {

@@ -30,12 +30,19 @@ export async function untilStopped(
     if (!stop.signal.aborted) throw error
     process.exit(130)
   })
-  hurry = () => void system.stop(0).then(() => process.exit(130))
+  let isHurried = false
+  hurry = () => {
+    isHurried = true
+    // What goes wrong in it, the stop that it hurries says.
+    void system.stop(0).catch(() => {})
+  }
   output.data({ ready: system.http }, `ready ${system.http}`)
   const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }))
   try {
     await Promise.race([stopped, work(system)])
   } finally {
     await system.stop(config.graceMs)
+    // Here alone, since of two stops at once either may end first.
+    if (isHurried) process.exit(130)
   }
 }

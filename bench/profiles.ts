@@ -7,7 +7,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fitCosts, fitLinear, type IterationSample } from '../runtime/sim/fit.ts'
+import { fitCosts, fitLinear, type IterationSample } from '../runtime/policy/fit.ts'
 import { type Curve, curveMs, type KernelLaw, kernelMs } from '../runtime/sim/kernels.ts'
 import type { PackedProfile } from '../runtime/sim/profiles.ts'
 import { projectRoot } from '../runtime/platform.ts'

@@ -10,17 +10,18 @@ import { dirname, join } from 'node:path'
 import type { DecodeJob, Engine, SamplingParams } from '../../runtime/engine/engine.ts'
 import { VolleyError } from '../../runtime/errors.ts'
 import { cacheDir } from '../../runtime/platform.ts'
+import { fitCosts, type IterationSample } from '../../runtime/policy/fit.ts'
 import type { CostProfile } from '../../runtime/policy/profile.ts'
 
 const GREEDY: SamplingParams = {
   maxTokens: 1, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0,
   repetitionPenalty: 1, logitBias: [], stopTokens: [], ignoreEos: true,
 }
-/** Prompt lengths that are timed, as far as the context reaches. */
+/** Prompt lengths that are timed; all shorter where the context is. */
 const PROMPTS = [16, 64, 256]
-/** Decode steps that are timed, and the two batches: their difference is what a sequence and its tokens cost. */
+/** Decode steps that are timed, and how many sequences they are for besides one. */
 const STEPS = 8
-const BATCHES = [1, 8]
+const BATCH = 8
 
 /** Tiles that are encoded in one call: about a picture's. */
 const TILES = 4
@@ -31,7 +32,7 @@ const LONG_MS = 300
 export async function profileOf(engine: Engine, pace?: string): Promise<CostProfile> {
   const { numerics, contextLength, blocksTotal, vision } = engine.info
   const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
-  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 5, vision])).digest('hex').slice(0, 32)
+  const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 6, vision])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
   const kept = await readKept(path)
   if (kept !== undefined) return kept.profile
@@ -75,31 +76,38 @@ export async function machineProfile(model?: string): Promise<CostProfile> {
 }
 
 async function measure(engine: Engine, machine: string): Promise<CostProfile> {
-  const { contextLength, blocksTotal, blockTokens, blockBytes, maxBatch } = engine.info
-  const lengths = PROMPTS.filter((n) => n + STEPS + 1 < contextLength)
-  await prefillMs(engine, lengths[0]!, 0)
-  const times: { n: number; ms: number }[] = []
-  for (const [i, n] of lengths.entries()) times.push({ n, ms: await least((at) => prefillMs(engine, n, 100 * at + i + 1)) })
-  const { base, perToken, perPair } = fitPrefill(times)
-  const steps: number[] = []
-  for (const [i, batch] of BATCHES.filter((b) => b <= maxBatch).entries()) steps.push(await least((at) => stepMs(engine, batch, lengths[0]!, 100 * at + 10 + i)))
-  const one = steps[0]!
-  const perSequenceMs = steps.length < 2 ? one : Math.max(0, (steps[1]! - one) / (BATCHES[1]! - BATCHES[0]!))
-  const [short, long] = [lengths[0]!, lengths.at(-1)!]
-  const far = long > short ? await least((at) => stepMs(engine, 1, long, 100 * at + 20)) : one
-  const perResidentMs = Math.max(0, (far - one) / Math.max(1, long - short))
+  const { blocksTotal, blockTokens, blockBytes } = engine.info
+  const law = fitCosts(await samplesOf(engine))
   const perTileMs = await tileMs(engine)
   return {
     name: machine,
-    baseMs: Math.min(base, Math.max(0, one - perSequenceMs)),
-    perTokenMs: perToken,
-    perPairMs: perPair,
-    perResidentMs,
-    perSequenceMs: Math.max(perSequenceMs, one - base),
+    ...law,
     kvTokens: blocksTotal * blockTokens,
     kvBytesPerToken: blockBytes / blockTokens,
     ...(perTileMs !== undefined && { perTileMs }),
   }
+}
+
+/** Prompts and batches of several sizes, as small as the context is, each timed. */
+async function samplesOf(engine: Engine): Promise<IterationSample[]> {
+  const { contextLength, blocksTotal, blockTokens, maxBatch } = engine.info
+  const longest = Math.min(PROMPTS.at(-1)!, contextLength - STEPS - 2)
+  const lengths = PROMPTS.map((n) => Math.ceil((n * longest) / PROMPTS.at(-1)!))
+  const [short, long] = [lengths[0]!, lengths.at(-1)!]
+  // A sequence writes on in a copy of its prompt's last block.
+  const blocks = Math.ceil((short + STEPS + 1) / blockTokens) + 1
+  const batch = Math.min(BATCH, maxBatch, Math.floor(blocksTotal / blocks))
+  const samples: IterationSample[] = []
+  await prefillMs(engine, short, 0)
+  for (const [i, n] of lengths.entries()) {
+    const ms = await least((at) => prefillMs(engine, n, 100 * at + i + 1))
+    samples.push({ tokens: n, pairs: n * n, resident: 0, sequences: 0, ms })
+  }
+  for (const [i, [sequences, n]] of ([[1, short], [batch, short], [1, long]] as const).entries()) {
+    const ms = await least((at) => stepMs(engine, sequences, n, 100 * at + 10 * (i + 1)))
+    samples.push({ tokens: 0, pairs: 0, resident: sequences * (n + (STEPS + 1) / 2), sequences, ms })
+  }
+  return samples
 }
 
 /** Short measurements are made up to five times: the quickest is the one that nothing disturbed. */
@@ -109,18 +117,6 @@ async function least(measured: (at: number) => Promise<number>): Promise<number>
   let ms = await measured(0)
   for (let at = 1; at < 5 && performance.now() - started < REPEAT_WITHIN_MS; at++) ms = Math.min(ms, await measured(at))
   return ms
-}
-
-/** Least squares of ms = base + perToken n + perPair n² through three points at most, none of them negative. */
-export function fitPrefill(times: { n: number; ms: number }[]): { base: number; perToken: number; perPair: number } {
-  const [a, b, c] = times
-  if (a === undefined) return { base: 0, perToken: 0, perPair: 0 }
-  if (b === undefined) return { base: 0, perToken: a.ms / a.n, perPair: 0 }
-  const slope = (p: { n: number; ms: number }, q: { n: number; ms: number }) => Math.max(0, (q.ms - p.ms) / (q.n - p.n))
-  if (c === undefined) return { base: Math.max(0, a.ms - slope(a, b) * a.n), perToken: slope(a, b), perPair: 0 }
-  const perPair = Math.max(0, (slope(b, c) - slope(a, b)) / (c.n - a.n))
-  const perToken = Math.max(0, (c.ms - a.ms) / (c.n - a.n) - perPair * (c.n + a.n))
-  return { base: Math.max(0, a.ms - perToken * a.n - perPair * a.n * a.n), perToken, perPair }
 }
 
 /** A prompt that no other shares a block with. */

@@ -1,23 +1,72 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test, vi } from 'vitest'
-import { fitPrefill, machineProfile } from '../../../actors/instance/profile.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { machineProfile, profileOf } from '../../../actors/instance/profile.ts'
+import type { Forward } from '../../../runtime/engine/forward.ts'
+import { type CoreOptions, EngineCore } from '../../../runtime/engine/loop/core.ts'
+import { stepMs } from '../../../runtime/engine/paced.ts'
 import { temporaryDirectory } from '../../helpers/model-files.ts'
+import { toyForward } from '../../helpers/toy-forward.ts'
 
-test('fitPrefill() finds the law that made the times', () => {
-  const law = (n: number) => ({ n, ms: 3 + 0.5 * n + 0.002 * n * n })
-  const { base, perToken, perPair } = fitPrefill([law(16), law(64), law(256)])
-  expect([base, perToken, perPair].map((v) => Number(v.toFixed(6)))).toEqual([3, 0.5, 0.002])
-})
+const law = { baseMs: 3, perTokenMs: 0.5, perPairMs: 0.002, perResidentMs: 0.01, perSequenceMs: 2 }
 
-test('fitPrefill() makes nothing negative of times that fall', () => {
-  const fit = fitPrefill([{ n: 16, ms: 9 }, { n: 64, ms: 5 }, { n: 256, ms: 30 }])
-  expect(Math.min(fit.base, fit.perToken, fit.perPair)).toBeGreaterThanOrEqual(0)
-  expect(fitPrefill([{ n: 16, ms: 8 }])).toEqual({ base: 0, perToken: 0.5, perPair: 0 })
+describe('profileOf()', () => {
+  let nowMs = 0
+  let steps = 0
+  const engines: EngineCore[] = []
+  /** An engine on a clock of its own, whose steps take what the law says. */
+  const lawful = (sizes: Partial<CoreOptions> = {}): EngineCore => {
+    const toy = toyForward({ contextLength: 512 })
+    const forward: Forward = {
+      ...toy,
+      run(chunks, pool) {
+        nowMs += stepMs(law, chunks)
+        steps++
+        return toy.run(chunks, pool)
+      },
+    }
+    const engine = new EngineCore(forward, { model: 'toy', modelDigest: 'd', ...sizes })
+    engines.push(engine)
+    return engine
+  }
+  beforeEach(() => {
+    vi.stubEnv('VOLLEY_CACHE', temporaryDirectory())
+    vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+  })
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    vi.unstubAllEnvs()
+    for (const engine of engines.splice(0)) await engine.close()
+  })
+
+  test.each<[string, Partial<CoreOptions>]>([
+    ['as it comes', {}],
+    ['one sequence at a time', { maxBatch: 1 }],
+    ['a context of 16 tokens', { contextLength: 16 }],
+    ['memory for three blocks', { blocksTotal: 3 }],
+  ])('finds the law that its steps keep to: %s', async (_, sizes) => {
+    const profile = await profileOf(lawful(sizes))
+    for (const [key, ms] of Object.entries(law)) expect(profile[key as keyof typeof law], key).toBeCloseTo(ms, 6)
+  })
+
+  test('what was measured is kept: nothing is measured again', async () => {
+    const profile = await profileOf(lawful())
+    const before = steps
+    expect(await profileOf(lawful())).toEqual(profile)
+    expect(steps).toBe(before)
+    await profileOf(lawful({ contextLength: 256 }))
+    expect(steps).toBeGreaterThan(before)
+  })
+
+  test('leaves nothing behind in the engine', async () => {
+    const engine = lawful()
+    await profileOf(engine)
+    expect(engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0, blocksFree: engine.info.blocksTotal })
+  })
 })
 
 describe('machineProfile()', () => {
-  const law = { name: 'x', baseMs: 1, perTokenMs: 1, perPairMs: 0, perResidentMs: 0, perSequenceMs: 1, kvTokens: 10, kvBytesPerToken: 1 }
+  const profile = { name: 'x', ...law, kvTokens: 10, kvBytesPerToken: 1 }
   const keep = (kept: Record<string, object>) => {
     const folder = temporaryDirectory()
     vi.stubEnv('VOLLEY_CACHE', folder)
@@ -28,11 +77,11 @@ describe('machineProfile()', () => {
 
   test('is that of the model asked for, never one at the pace of another machine', async () => {
     keep({
-      a: { model: 'tiny', paced: false, profile: law }, b: { model: 'large', paced: false, profile: { ...law, baseMs: 9 } },
-      c: { model: 'tiny', paced: true, profile: { ...law, baseMs: 99 } }, old: law,
+      a: { model: 'tiny', paced: false, profile }, b: { model: 'large', paced: false, profile: { ...profile, baseMs: 9 } },
+      c: { model: 'tiny', paced: true, profile: { ...profile, baseMs: 99 } }, old: profile,
     })
-    expect(await machineProfile('large')).toEqual({ ...law, baseMs: 9, name: 'machine:large' })
-    expect(await machineProfile('tiny')).toEqual({ ...law, name: 'machine:tiny' })
+    expect(await machineProfile('large')).toEqual({ ...profile, baseMs: 9, name: 'machine:large' })
+    expect(await machineProfile('tiny')).toEqual({ ...profile, name: 'machine:tiny' })
     await expect(machineProfile('other')).rejects.toThrow(/model "other" was not measured on this machine yet: there is (?:tiny, large|large, tiny)/)
   })
 

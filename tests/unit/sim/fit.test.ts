@@ -3,8 +3,7 @@ import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { packRuns } from '../../../bench/profile-runs.ts'
 import { packedText, packProfiles } from '../../../bench/profiles.ts'
-import { iterationMs, policyOf } from '../../../runtime/policy/mod.ts'
-import { fitCosts, type IterationSample } from '../../../runtime/sim/fit.ts'
+import { policyOf } from '../../../runtime/policy/mod.ts'
 import { curveMs, kernelMs } from '../../../runtime/sim/kernels.ts'
 import {
   compareRun,
@@ -16,48 +15,6 @@ import {
   Simulation,
 } from '../../../runtime/sim/mod.ts'
 import { sharedData } from '../../helpers/model-files.ts'
-
-const profile = profileOf('8b')
-const sample = (tokens: number, pairs: number, resident: number, sequences: number): IterationSample => ({
-  tokens,
-  pairs,
-  resident,
-  sequences,
-  ms: iterationMs(profile, tokens, pairs, resident, sequences),
-})
-
-describe('fitCosts()', () => {
-  test('finds the law that made its samples', () => {
-    const samples = [[100, 1e4, 0, 0], [2_000, 4e6, 0, 0], [0, 0, 5_000, 8], [0, 0, 90_000, 64], [
-      512,
-      3e6,
-      20_000,
-      200,
-    ], [0, 0, 400_000, 20]]
-      .map(([a, b, c, d]) => sample(a!, b!, c!, d!))
-    const law = fitCosts(samples)
-    for (const key of ['baseMs', 'perTokenMs', 'perPairMs', 'perResidentMs', 'perSequenceMs'] as const) {
-      expect(law[key] / profile[key], key).toBeCloseTo(1, 6)
-    }
-  })
-
-  test('has no negative terms, whatever was measured', () => {
-    const law = fitCosts(
-      [1, 2, 3, 4, 5, 6].map((n) => ({
-        tokens: n,
-        pairs: n ** 2,
-        resident: (n * 7) % 5,
-        sequences: (n * 3) % 4,
-        ms: 20 - n,
-      })),
-    )
-    expect(Math.min(...Object.values(law))).toBeGreaterThanOrEqual(0)
-  })
-
-  test('says when the samples cannot tell', () => {
-    expect(() => fitCosts([sample(1, 1, 1, 1), sample(1, 1, 1, 1)])).toThrow(/do not tell its terms apart/)
-  })
-})
 
 const tables = sharedData('profiles/kernels_rtxpro6000_llama3_1_8b_dense.csv.gz')
 describe.skipIf(tables === undefined)('what ships', () => {

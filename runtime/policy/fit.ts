@@ -1,10 +1,10 @@
 /**
- * A cost profile out of measured iterations: the law of runtime/policy/profile.ts by least squares of the relative error.
+ * A cost profile out of measured iterations: the law of profile.ts by least squares of the relative error.
  * Knows nothing of where the measurements come from.
  * @module
  */
 import { VolleyError } from '../errors.ts'
-import type { CostProfile } from '../policy/profile.ts'
+import type { CostProfile } from './profile.ts'
 
 /** One measured iteration. */
 export interface IterationSample {

@@ -55,17 +55,30 @@ export interface FaultHost {
   loseBroker(durationMs: number): void
 }
 
-/** Has a fault happen when its time comes. Error: `invalid_flag` for an instance that is not there. */
-export function arrange({ kind, instance: id, atMs, durationMs, factor }: Fault, host: FaultHost): void {
-  if (kind === 'outage') return host.at(atMs, () => host.loseBroker(durationMs))
-  const instance = host.instances.get(id)
-  if (instance === undefined) {
-    throw new VolleyError('invalid_flag', `There is no instance "${id}" to go wrong`, {
-      param: 'fault',
-      remedy: `name one of ${[...host.instances.keys()].join(', ')}`,
-    })
+/**
+ * Has faults happen when their times come: an instance is dead while any death of it lasts, and as slow as all its
+ * slownesses together. Error: `invalid_flag` for an instance that is not there.
+ */
+export function arrange(faults: readonly Fault[], host: FaultHost): void {
+  for (const { kind, instance: id, atMs, durationMs } of faults) {
+    if (kind === 'outage') {
+      host.at(atMs, () => host.loseBroker(durationMs))
+      continue
+    }
+    const instance = host.instances.get(id)
+    if (instance === undefined) {
+      throw new VolleyError('invalid_flag', `There is no instance "${id}" to go wrong`, {
+        param: 'fault',
+        remedy: `name one of ${[...host.instances.keys()].join(', ')}`,
+      })
+    }
+    for (const nowMs of [atMs, atMs + durationMs]) {
+      const now = faults.filter((f) => f.instance === id && f.atMs <= nowMs && nowMs < f.atMs + f.durationMs)
+      host.at(nowMs, () => {
+        instance.slowness = now.reduce((slowness, { kind, factor }) => (kind === 'slow' ? slowness * factor : slowness), 1)
+        if (now.some(({ kind }) => kind === 'death')) host.die(instance)
+        else host.rise(instance)
+      })
+    }
   }
-  const slow = (slowness: number) => () => void (instance.slowness = slowness)
-  host.at(atMs, kind === 'death' ? () => host.die(instance) : slow(factor))
-  host.at(atMs + durationMs, kind === 'death' ? () => host.rise(instance) : slow(1))
 }

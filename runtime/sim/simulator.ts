@@ -84,7 +84,7 @@ export class Simulation {
       rise: (instance) => this.rise(instance),
       loseBroker: (durationMs) => this.loseBroker(durationMs),
     }
-    for (const fault of options.faults ?? []) arrange(fault, host)
+    arrange(options.faults ?? [], host)
   }
 
   get nowMs(): number {
@@ -349,6 +349,7 @@ export class Simulation {
   }
 
   private rise(instance: SimInstance): void {
+    if (!instance.dead) return
     instance.dead = false
     this.alive = this.present = this.instances.filter((i) => !i.dead)
   }

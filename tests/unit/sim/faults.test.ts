@@ -133,6 +133,34 @@ describe('a slow instance', () => {
   })
 })
 
+describe('faults of one instance at once', () => {
+  const changes = { labels: [undefined], policy: policyOf('colocated'), tailMs: 1e6 }
+  const one = { ...setUp().profile, baseMs: 10, perTokenMs: 0, perPairMs: 0, perResidentMs: 0, perSequenceMs: 0 }
+  /** When a prompt of this time has its first token, 10 ms after it could begin if nothing is wrong. */
+  const first = (atMs: number, ...faults: string[]): number => {
+    let ms = NaN
+    const onDone: SimOptions['onDone'] = ({ firstMs }) => void (ms = firstMs)
+    observe(setUp({ ...changes, profile: one, faults: faults.map(fault), onDone }), new PackedTrace([{ atMs, input: 9, output: 1 }]))
+    return ms
+  }
+
+  test('two deaths: back when both are over, in whatever order', () => {
+    const deaths = ['death:i0:100:5000', 'death:i0:50:200']
+    expect(first(3_000, ...deaths)).toBeGreaterThanOrEqual(5_100)
+    expect(first(3_000, ...deaths.toReversed())).toBe(first(3_000, ...deaths))
+    expect(first(5_100, ...deaths)).toBe(5_110)
+  })
+
+  test('slownesses multiply while they last, and end on their own', () => {
+    const slow = ['slow:i0:0:1000:3', 'slow:i0:500:2000:2']
+    expect([100, 600, 1_200, 2_600].map((atMs) => first(atMs, ...slow) - atMs)).toEqual([30, 60, 20, 10])
+  })
+
+  test('one that comes back is as slow as it is by then', () => {
+    expect(first(2_000, 'death:i0:0:1000', 'slow:i0:500:5000:4') - 2_000).toBe(40)
+  })
+})
+
 describe('an outage of the broker', () => {
   test('stops hops, not computing: what decodes goes on and is told afterwards, what arrives waits', () => {
     const one = { ...setUp().profile, baseMs: 10, perTokenMs: 0, perPairMs: 0, perResidentMs: 0, perSequenceMs: 0 }

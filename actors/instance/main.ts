@@ -66,7 +66,7 @@ export async function runInstance(config: Config, signal: AbortSignal, pace?: Co
       })
       const instance: Instance = new Instance({
         bus, clock: realClock, id, incarnation: newId('life'), engine, text, mover, stopWatch: stopWatchOf(text),
-        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine, pace?.name),
+        actors: [...ACTORS, ...extra], host: hostname(), pid: process.pid, profile: await profileOf(engine, { pace: pace?.name, signal: either }),
         onError: (error, request) => log.error({ err: error, request }, 'hop'),
       })
       // Kept if it is there: an instance that starts again goes on with the label it had.

@@ -12,6 +12,7 @@ import { VolleyError } from '../../runtime/errors.ts'
 import { cacheDir } from '../../runtime/platform.ts'
 import { fitCosts, type IterationSample } from '../../runtime/policy/fit.ts'
 import type { CostProfile } from '../../runtime/policy/profile.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 
 const GREEDY: SamplingParams = {
   maxTokens: 1, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, presencePenalty: 0, frequencyPenalty: 0,
@@ -28,21 +29,36 @@ const TILES = 4
 /** One tile that takes longer tells enough. */
 const LONG_MS = 300
 
-/** From the disk, or measured (seconds with a large model) and then kept. A cache that cannot be written is no error. */
-export async function profileOf(engine: Engine, pace?: string): Promise<CostProfile> {
-  const { numerics, contextLength, blocksTotal, vision } = engine.info
+/** As long as another process of this machine may measure before this one does, too. */
+const WAIT_MS = 120_000
+
+export interface ProfileOptions {
+  /** Name of the machine whose times it is held to. */
+  pace?: string | undefined
+  signal: AbortSignal
+}
+
+/**
+ * From the disk, or measured (seconds with a large model) and then kept; one process of the machine measures, the others
+ * wait for what it finds. A cache that cannot be written is no error.
+ */
+export async function profileOf(engine: Engine, { pace, signal }: ProfileOptions): Promise<CostProfile> {
+  const { model, numerics, contextLength, blocksTotal, vision } = engine.info
   const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
   const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 6, vision])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
   const kept = await readKept(path)
   if (kept !== undefined) return kept.profile
-  const profile = await measure(engine, machine)
-  const { model } = engine.info
-  await mkdir(dirname(path), { recursive: true })
-    .then(() => writeFile(`${path}.${process.pid}`, JSON.stringify({ model, paced: pace !== undefined, profile } satisfies Kept)))
-    .then(() => rename(`${path}.${process.pid}`, path))
-    .catch(() => undefined)
-  return profile
+  await mkdir(dirname(path), { recursive: true }).catch(() => undefined)
+  return await oneAtATime(`${path}.lock`, { timeoutMs: WAIT_MS, signal }, async () => {
+    const found = await readKept(path)
+    if (found !== undefined) return found.profile
+    const profile = await measure(engine, machine)
+    await writeFile(`${path}.${process.pid}`, JSON.stringify({ model, paced: pace !== undefined, profile } satisfies Kept))
+      .then(() => rename(`${path}.${process.pid}`, path))
+      .catch(() => undefined)
+    return profile
+  })
 }
 
 /** A profile on disk. */

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { machineProfile, profileOf } from '../../../actors/instance/profile.ts'
@@ -6,6 +7,7 @@ import type { Forward } from '../../../runtime/engine/forward.ts'
 import { type CoreOptions, EngineCore } from '../../../runtime/engine/loop/core.ts'
 import { stepMs } from '../../../runtime/engine/paced.ts'
 import { temporaryDirectory } from '../../helpers/model-files.ts'
+import { patience } from '../../helpers/toy-engine.ts'
 import { toyForward } from '../../helpers/toy-forward.ts'
 
 const law = { baseMs: 3, perTokenMs: 0.5, perPairMs: 0.002, perResidentMs: 0.01, perSequenceMs: 2 }
@@ -29,6 +31,7 @@ describe('profileOf()', () => {
     engines.push(engine)
     return engine
   }
+  const measured = (sizes?: Partial<CoreOptions>) => profileOf(lawful(sizes), { signal: patience() })
   beforeEach(() => {
     vi.stubEnv('VOLLEY_CACHE', temporaryDirectory())
     vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
@@ -45,22 +48,54 @@ describe('profileOf()', () => {
     ['a context of 16 tokens', { contextLength: 16 }],
     ['memory for three blocks', { blocksTotal: 3 }],
   ])('finds the law that its steps keep to: %s', async (_, sizes) => {
-    const profile = await profileOf(lawful(sizes))
+    const profile = await measured(sizes)
     for (const [key, ms] of Object.entries(law)) expect(profile[key as keyof typeof law], key).toBeCloseTo(ms, 6)
   })
 
   test('what was measured is kept: nothing is measured again', async () => {
-    const profile = await profileOf(lawful())
+    const profile = await measured()
     const before = steps
-    expect(await profileOf(lawful())).toEqual(profile)
+    expect(await measured()).toEqual(profile)
     expect(steps).toBe(before)
-    await profileOf(lawful({ contextLength: 256 }))
+    await measured({ contextLength: 256 })
     expect(steps).toBeGreaterThan(before)
+  })
+
+  test('of several that start at once, one measures', async () => {
+    const before = steps
+    const [first] = await Promise.all([measured(), measured(), measured()])
+    const once = steps - before
+    vi.stubEnv('VOLLEY_CACHE', temporaryDirectory())
+    expect(await measured()).toEqual(first)
+    expect(steps - before).toBe(2 * once)
+    expect(readdirSync(join(process.env['VOLLEY_CACHE']!, 'profiles'))).toEqual([expect.stringMatching(/^[0-9a-f]+\.json$/)])
+  })
+
+  test('one that was killed while it measured is not waited for; one that lives is, until the signal fires', async () => {
+    const folder = join(process.env['VOLLEY_CACHE']!, 'profiles')
+    await measured()
+    const [name] = readdirSync(folder)
+    const lock = join(folder, `${name}.lock`)
+    rmSync(join(folder, name!))
+    writeFileSync(lock, String(spawnSync(process.execPath, ['--version']).pid))
+    const profile = await measured()
+    rmSync(join(folder, name!))
+    writeFileSync(lock, String(process.pid))
+    await expect(profileOf(lawful(), { signal: AbortSignal.timeout(300) })).rejects.toMatchObject({ name: 'TimeoutError' })
+    rmSync(lock)
+    expect(await measured()).toEqual(profile)
+  })
+
+  test('a cache that cannot be written is no error', async () => {
+    const file = join(temporaryDirectory(), 'file')
+    writeFileSync(file, '')
+    vi.stubEnv('VOLLEY_CACHE', file)
+    expect(await measured()).toMatchObject({ kvTokens: expect.any(Number) })
   })
 
   test('leaves nothing behind in the engine', async () => {
     const engine = lawful()
-    await profileOf(engine)
+    await profileOf(engine, { signal: patience() })
     expect(engine.stats()).toMatchObject({ holds: 0, blocksReserved: 0, blocksFree: engine.info.blocksTotal })
   })
 })

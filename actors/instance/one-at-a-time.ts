@@ -1,0 +1,50 @@
+/**
+ * Work that would disturb its like in another process of this machine: one does it, the others wait. A courtesy, no
+ * mutual exclusion: who has waited long enough goes on.
+ * @module
+ */
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import process from 'node:process'
+import { realClock, sleep } from '../../runtime/clock.ts'
+
+const POLL_MS = 100
+
+/** Does `work` while the file `lock` is this process's, or when `timeoutMs` is over. Rejects with the signal's reason. */
+export async function oneAtATime<T>(
+  lock: string,
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+  work: () => Promise<T>,
+): Promise<T> {
+  const end = realClock.now() + timeoutMs
+  let held = await take(lock)
+  while (!held && realClock.now() < end) {
+    await sleep(realClock, POLL_MS, signal)
+    held = await take(lock)
+  }
+  try {
+    return await work()
+  } finally {
+    if (held) await rm(lock, { force: true }).catch(() => undefined)
+  }
+}
+
+/** A lock that cannot be written is nobody's: where there is no cache, nothing waits. */
+async function take(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return true
+  }
+  const holder = Number(await readFile(lock, 'utf8').catch(() => ''))
+  if (holder > 0 && !lives(holder)) await rm(lock, { force: true }).catch(() => undefined)
+  return false
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
+}

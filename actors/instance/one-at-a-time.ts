@@ -3,13 +3,13 @@
  * mutual exclusion: who has waited long enough goes on.
  * @module
  */
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readlink, rm, symlink } from 'node:fs/promises'
 import process from 'node:process'
 import { realClock, sleep } from '../../runtime/clock.ts'
 
 const POLL_MS = 100
 
-/** Does `work` while the file `lock` is this process's, or when `timeoutMs` is over. Rejects with the signal's reason. */
+/** Does `work` while the link `lock` is this process's, or when `timeoutMs` is over. Rejects with the signal's reason. */
 export async function oneAtATime<T>(
   lock: string,
   { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
@@ -28,15 +28,18 @@ export async function oneAtATime<T>(
   }
 }
 
-/** A lock that cannot be written is nobody's: where there is no cache, nothing waits. */
+/**
+ * A link that leads nowhere, but tells whose it is: made with its content in one go. One that cannot be made is nobody's:
+ * where there is no cache, nothing waits.
+ */
 async function take(lock: string): Promise<boolean> {
   try {
-    await writeFile(lock, String(process.pid), { flag: 'wx' })
+    await symlink(String(process.pid), lock)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return true
   }
-  const holder = Number(await readFile(lock, 'utf8').catch(() => ''))
+  const holder = Number(await readlink(lock).catch(() => ''))
   if (holder > 0 && !lives(holder)) await rm(lock, { force: true }).catch(() => undefined)
   return false
 }

@@ -11,7 +11,7 @@ import type { DecodeJob, Engine, SamplingParams } from '../../runtime/engine/eng
 import { VolleyError } from '../../runtime/errors.ts'
 import { cacheDir } from '../../runtime/platform.ts'
 import { fitCosts, type IterationSample } from '../../runtime/policy/fit.ts'
-import type { CostProfile } from '../../runtime/policy/profile.ts'
+import { type CostProfile, unmeasured } from '../../runtime/policy/profile.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 
 const GREEDY: SamplingParams = {
@@ -23,6 +23,8 @@ const PROMPTS = [16, 64, 256]
 /** Decode steps that are timed, and how many sequences they are for besides one. */
 const STEPS = 8
 const BATCH = 8
+/** With fewer tokens there are no three lengths to tell apart. */
+const LEAST_CONTEXT = 16
 
 /** Tiles that are encoded in one call: about a picture's. */
 const TILES = 4
@@ -92,7 +94,8 @@ export async function machineProfile(model?: string): Promise<CostProfile> {
 }
 
 async function measure(engine: Engine, machine: string): Promise<CostProfile> {
-  const { blocksTotal, blockTokens, blockBytes } = engine.info
+  const { blocksTotal, blockTokens, blockBytes, contextLength } = engine.info
+  if (contextLength < LEAST_CONTEXT) return unmeasured(blocksTotal * blockTokens)
   const law = fitCosts(await samplesOf(engine))
   const perTileMs = await tileMs(engine)
   return {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { machineProfile, profileOf } from '../../../actors/instance/profile.ts'
@@ -33,6 +33,7 @@ describe('profileOf()', () => {
   }
   const measured = (sizes?: Partial<CoreOptions>) => profileOf(lawful(sizes), { signal: patience() })
   beforeEach(() => {
+    steps = 0
     vi.stubEnv('VOLLEY_CACHE', temporaryDirectory())
     vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
   })
@@ -50,6 +51,11 @@ describe('profileOf()', () => {
   ])('finds the law that its steps keep to: %s', async (_, sizes) => {
     const profile = await measured(sizes)
     for (const [key, ms] of Object.entries(law)) expect(profile[key as keyof typeof law], key).toBeCloseTo(ms, 6)
+  })
+
+  test('a context that is too short to tell lengths apart is not measured', async () => {
+    expect(await measured({ contextLength: 8 })).toMatchObject({ name: 'unmeasured', perTokenMs: 1 })
+    expect(steps).toBe(0)
   })
 
   test('what was measured is kept: nothing is measured again', async () => {
@@ -77,10 +83,10 @@ describe('profileOf()', () => {
     const [name] = readdirSync(folder)
     const lock = join(folder, `${name}.lock`)
     rmSync(join(folder, name!))
-    writeFileSync(lock, String(spawnSync(process.execPath, ['--version']).pid))
+    symlinkSync(String(spawnSync(process.execPath, ['--version']).pid), lock)
     const profile = await measured()
     rmSync(join(folder, name!))
-    writeFileSync(lock, String(process.pid))
+    symlinkSync(String(process.pid), lock)
     await expect(profileOf(lawful(), { signal: AbortSignal.timeout(300) })).rejects.toMatchObject({ name: 'TimeoutError' })
     rmSync(lock)
     expect(await measured()).toEqual(profile)

@@ -6,6 +6,7 @@
 import { readlink, rm, symlink } from 'node:fs/promises'
 import process from 'node:process'
 import { realClock, sleep } from '../../runtime/clock.ts'
+import { isAlive } from '../../runtime/platform.ts'
 
 const POLL_MS = 100
 
@@ -40,14 +41,6 @@ async function take(lock: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return true
   }
   const holder = Number(await readlink(lock).catch(() => ''))
-  if (holder > 0 && !lives(holder)) await rm(lock, { force: true }).catch(() => undefined)
+  if (holder > 0 && !isAlive(holder)) await rm(lock, { force: true }).catch(() => undefined)
   return false
-}
-
-function lives(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
-  }
 }

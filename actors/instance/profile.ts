@@ -45,7 +45,8 @@ export interface ProfileOptions {
  * wait for what it finds. A cache that cannot be written is no error.
  */
 export async function profileOf(engine: Engine, { pace, signal }: ProfileOptions): Promise<CostProfile> {
-  const { model, numerics, contextLength, blocksTotal, vision } = engine.info
+  const { model, numerics, contextLength, blocksTotal, blockTokens, vision } = engine.info
+  if (contextLength < LEAST_CONTEXT) return unmeasured(blocksTotal * blockTokens)
   const machine = `${pace === undefined ? '' : `pace ${pace} on `}${cpus()[0]?.model ?? 'unknown'} x${cpus().length}`
   const key = createHash('sha256').update(JSON.stringify([numerics, machine, contextLength, blocksTotal, 6, vision])).digest('hex').slice(0, 32)
   const path = cacheDir('profiles', `${key}.json`)
@@ -94,8 +95,7 @@ export async function machineProfile(model?: string): Promise<CostProfile> {
 }
 
 async function measure(engine: Engine, machine: string): Promise<CostProfile> {
-  const { blocksTotal, blockTokens, blockBytes, contextLength } = engine.info
-  if (contextLength < LEAST_CONTEXT) return unmeasured(blocksTotal * blockTokens)
+  const { blocksTotal, blockTokens, blockBytes } = engine.info
   const law = fitCosts(await samplesOf(engine))
   const perTileMs = await tileMs(engine)
   return {

@@ -64,11 +64,11 @@ export function fitLinear(samples: readonly LinearSample[]): number[] {
 function leastSquares(samples: readonly LinearSample[], columns: readonly number[]): number[] {
   const n = columns.length
   const matrix = columns.map(() => Array<number>(n + 1).fill(0))
-  // Columns differ by many orders of magnitude: each is scaled to 1.
-  const scale = columns.map((c) => samples.reduce((most, s) => Math.max(most, s.row[c]!), 0))
+  // Columns differ by many orders of magnitude, and times by their unit: each is scaled to 1.
+  const scale = columns.map((c) => samples.reduce((most, s) => Math.max(most, s.row[c]! / s.ms), 0))
   for (const sample of samples) {
     const { row: values, weight = 1 } = sample
-    const scaled = columns.map((c, at) => values[c]! / scale[at]! / sample.ms)
+    const scaled = columns.map((c, at) => values[c]! / sample.ms / scale[at]!)
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < n; j++) matrix[i]![j]! += scaled[i]! * scaled[j]! * weight
       matrix[i]![n]! += scaled[i]! * weight

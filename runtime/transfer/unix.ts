@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { randomBytes } from 'node:crypto'
+import { isAlive } from '../platform.ts'
 import type { Offers } from './offers.ts'
 import { serveSockets } from './socket-server.ts'
 
@@ -50,15 +51,6 @@ export async function sweepStale(): Promise<void> {
     if (pid === 0 || isAlive(pid)) continue
     const path = join(folder(), name)
     if (!(await answers(path))) rmSync(path, { force: true })
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as { code?: unknown }).code === 'EPERM'
   }
 }
 

@@ -28,8 +28,8 @@ export interface Listening {
 }
 
 /**
- * Idle connections live longer than the 60 s that proxies keep theirs: who closes first loses no request that the other
- * has just sent. (Node's own 5 s did, to a busy client.)
+ * Idle connections live longer than the 60 s that proxies keep theirs, and than the 5 s that are Node's: a server that
+ * closes one loses the request that the client has just sent on it.
  */
 const KEEP_ALIVE_MS = 75_000
 

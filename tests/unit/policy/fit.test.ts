@@ -28,6 +28,13 @@ describe('fitCosts()', () => {
     }
   })
 
+  test.each([1e-6, 1, 1e3, 1e6])('finds it in any unit of time: %d', (unit) => {
+    const samples = [[16, 256, 0, 0], [64, 64 ** 2, 0, 0], [256, 256 ** 2, 0, 0], [0, 0, 20, 1], [0, 0, 164, 8], [0, 0, 260, 1]]
+      .map(([a, b, c, d]) => sample(a!, b!, c!, d!)).map((s) => ({ ...s, ms: s.ms * unit }))
+    const law = fitCosts(samples)
+    for (const s of samples) expect(iterationMs({ ...profile, ...law }, s.tokens, s.pairs, s.resident, s.sequences) / s.ms).toBeCloseTo(1, 6)
+  })
+
   test('has no negative terms, whatever was measured', () => {
     const law = fitCosts(
       [1, 2, 3, 4, 5, 6].map((n) => ({
